@@ -1,0 +1,82 @@
+"""Every check of the project. ``nox`` runs those that a change must pass; ``nox --list`` names the others."""
+
+from __future__ import annotations
+
+import pathlib
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.error_on_missing_interpreters = False
+nox.options.download_python = "never"
+nox.options.sessions = ["lint", "types", "package", "oldest", "tests"]
+
+PYTHONS = ["3.10", "3.12", "3.13", "3.11"]
+"""Missing ones are skipped. The last is the one that measures coverage."""
+
+OLDEST = ("requests==2.32.2", "urllib3==2.0.2")
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+WHEELS = pathlib.Path(".nox", "wheels")
+
+
+def group(name: str) -> list[str]:
+    """List what a dependency group of pyproject.toml holds."""
+    return list(nox.project.dependency_groups(PYPROJECT, name))
+
+
+class _Wheel:
+    """The wheel of this run: built by the first session that needs it, and used by all."""
+
+    path: str | None = None
+
+    @classmethod
+    def of(cls, session: nox.Session) -> str:
+        if cls.path is None:
+            for old in WHEELS.glob("*.whl"):
+                old.unlink()
+            session.run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(WHEELS), ".")
+            cls.path = str(next(WHEELS.glob("*.whl")))
+        return cls.path
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, formatting and the direction of imports."""
+    session.install(*group("lint"), "-e", ".")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports", "--no-cache", silent=True)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types of the code, and of what users write."""
+    session.install(*group("types"), "-e", ".")
+    session.run("mypy")
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Check what the wheel holds and asks for."""
+    session.install(_Wheel.of(session))
+    session.run("python", "tests/check_wheel.py", _Wheel.of(session))
+
+
+@nox.session(python=PYTHONS[0])
+def oldest(session: nox.Session) -> None:
+    """Run the tests with the oldest versions of what we stand on."""
+    session.install(*group("tests"), *OLDEST, _Wheel.of(session))
+    session.run("pytest", "-q", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests on the wheel; on the last Python every branch must be covered."""
+    session.install(*group("tests"), _Wheel.of(session))
+    if session.python != PYTHONS[-1]:
+        session.run("pytest", "-q", *session.posargs)
+        return
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine", silent=True)
+    session.run("coverage", "report", "--fail-under=100")

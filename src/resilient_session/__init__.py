@@ -1,0 +1,39 @@
+"""A `requests.Session` that retries what is safe to retry, waits the right time, and ends when it was told to.
+
+>>> from resilient_session import resilient_session
+>>> session = resilient_session()
+"""
+
+from resilient_session._adapter import LoggingHTTPAdapter, TimeoutHTTPAdapter
+from resilient_session._attempts import Attempt, Event, GaveUp, Recovered, RetryScheduled, attempts_of
+from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
+from resilient_session._options import Options
+from resilient_session._session import resilient_session
+from resilient_session._timeouts import Clock, deadline
+
+__all__ = [
+    "Attempt",
+    "ChunkedEncodingError",
+    "Clock",
+    "DeadlineExceeded",
+    "Event",
+    "GaveUp",
+    "LoggingHTTPAdapter",
+    "Options",
+    "ReadTimeout",
+    "Recovered",
+    "RetryScheduled",
+    "TimeoutHTTPAdapter",
+    "attempts_of",
+    "deadline",
+    "resilient_session",
+]
+
+
+def __getattr__(name: str) -> str:
+    if name != "__version__":
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    from importlib.metadata import version  # noqa: PLC0415 - lazy: it reads files
+
+    return version("resilient-session")

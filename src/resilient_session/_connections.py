@@ -1,0 +1,250 @@
+"""Pools and connections that know their time, their age, and how far a request came.
+
+They are urllib3's own classes with a mixin each, made where a manager makes its pools: whatever else lies between
+(proxies, SOCKS, a subclass) stays as it is. A class that is not urllib3's own, such as a recorder's, is used as it
+is, without these promises; which one counts at that moment, for some are swapped in for a test only.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import socket
+import sys
+from typing import TYPE_CHECKING, Any, cast
+
+import urllib3.connection
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+)
+from urllib3.util import connection as urllib3_connection
+
+from resilient_session._exchange import Exchange, current
+from resilient_session._reading import ClampedResponse
+from resilient_session._timeouts import monotonic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from urllib3 import PoolManager
+
+    from resilient_session._resolving import Address
+
+_OWN_MODULES = frozenset({"urllib3.connection", "urllib3.contrib.socks"})
+_SLICE = 65536
+"""Bytes that are sent at a time: each slice, not the whole body, must go out within the read timeout."""
+
+_KEEP_ALIVE = re.compile(r"(?:^|[\s,])timeout\s*=\s*([0-9]{1,9})", re.IGNORECASE)
+
+
+class WitnessedConnection:
+    """A mixin for urllib3's connections."""
+
+    response_class = ClampedResponse
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._pid = os.getpid()
+        self._used = monotonic()
+        self._server_limit: float | None = None
+        self._requesting: Exchange | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection may serve one more request: it is open, ours, and young enough."""
+        exchange = current()
+        idle = monotonic() - self._used
+        limits = (self._server_limit, exchange.idle_limit if exchange else None)
+        fresh = all(limit is None or idle <= limit for limit in limits)
+        return fresh and self._pid == os.getpid() and super().is_connected  # type: ignore[misc]
+
+    def connect(self) -> None:
+        exchange = current()
+        if exchange is not None:
+            exchange.witnessed = True
+        self._pid = os.getpid()
+        self._server_limit = None
+        super().connect()  # type: ignore[misc]
+
+    def _tunnel(self) -> None:
+        """Ask a proxy for a tunnel: its answer, too, must come in time (private in http.client, for decades)."""
+        exchange = current()
+        _enter(exchange, "waiting for the proxy to open a tunnel")
+        self._clamp(exchange)
+        super()._tunnel()  # type: ignore[misc]
+        _enter(exchange, "shaking hands over TLS")
+        self._clamp(exchange)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        exchange = self._requesting = current()
+        if exchange is not None:
+            exchange.witnessed = True
+            exchange.stage = "sending the request"
+        try:
+            super().request(*args, **kwargs)  # type: ignore[misc]
+        finally:
+            self._requesting = None
+
+    def send(self, data: Any) -> None:
+        """Send a part of a request, of which the first byte ends the time when nothing has happened yet."""
+        exchange = self._requesting
+        if exchange is None or not isinstance(data, (bytes, bytearray, memoryview)):
+            super().send(data)  # type: ignore[misc]
+            return
+        if self.sock is None and self.auto_open:  # type: ignore[attr-defined]
+            self.connect()
+            exchange.stage = "sending the request"
+        view = memoryview(data)
+        for start in range(0, len(view), _SLICE):
+            self.sock.settimeout(exchange.clamp(exchange.timeouts.read))  # type: ignore[attr-defined]
+            exchange.written = True
+            super().send(view[start : start + _SLICE] if len(view) > _SLICE else data)  # type: ignore[misc]
+
+    def getresponse(self, *args: Any, **kwargs: Any) -> Any:
+        _enter(current(), "waiting for the answer")
+        response = super().getresponse(*args, **kwargs)  # type: ignore[misc]
+        _enter(current(), "reading the body")
+        self._used = monotonic()
+        self._server_limit = _keep_alive(response.headers.get("keep-alive"))
+        return response
+
+    def _clamp(self, exchange: Exchange | None) -> None:
+        if exchange is not None:
+            self.sock.settimeout(exchange.clamp(self.timeout))  # type: ignore[attr-defined]
+
+
+class ResolvingConnection(WitnessedConnection):
+    """A mixin for those of urllib3's connections that connect by themselves, and not through SOCKS."""
+
+    def _new_conn(self) -> socket.socket:
+        """Connect, the name included, within the connect timeout. The errors are those of urllib3."""
+        own = cast("urllib3.connection.HTTPConnection", self)
+        try:
+            sock = _connect_in_time(own, current())
+        except (socket.gaierror, UnicodeError) as error:
+            if isinstance(error, UnicodeError):
+                message = f"'{own.host}', label empty or too long"
+                raise LocationParseError(message) from None
+            raise NameResolutionError(own.host, own, error) from error
+        except TimeoutError as error:
+            message = f"Connection to {own.host} timed out. (connect timeout={own.timeout})"
+            raise ConnectTimeoutError(own, message) from error
+        except OSError as error:
+            message = f"Failed to establish a new connection: {error}"
+            raise NewConnectionError(own, message) from error
+        sys.audit("http.client.connect", self, own.host, own.port)
+        return sock
+
+
+def _connect_in_time(own: urllib3.connection.HTTPConnection, exchange: Exchange | None) -> socket.socket:
+    host, port = own._dns_host, own.port  # noqa: SLF001 - the name with its final dot; urllib3 resolves that, too
+
+    def connect(address: tuple[str, int], timeout: float | None) -> socket.socket:
+        options = own.source_address, own.socket_options
+        return urllib3_connection.create_connection(address, timeout, *options)
+
+    if exchange is None or _is_patched():
+        return connect((host, port), own.timeout)
+    exchange.stage = "looking up the name"
+    limit = exchange.clamp(own.timeout)
+    end = None if limit is None else monotonic() + limit
+    addresses = exchange.resolver.addresses(host, port, limit)
+    exchange.stage = "connecting"
+    sock = _first_to_answer(connect, addresses, exchange.turn, end)
+    exchange.stage = "shaking hands over TLS" if hasattr(own, "ssl_context") else "sending the request"
+    sock.settimeout(exchange.clamp(own.timeout))
+    return sock
+
+
+def _first_to_answer(
+    connect: Callable[[tuple[str, int], float | None], socket.socket],
+    addresses: list[Address],
+    turn: int,
+    end: float | None,
+) -> socket.socket:
+    """Connect to the first address that answers, each having its share of the time.
+
+    A name may stand for an address that swallows everything. It must not spend the time of the others, and the
+    next attempt begins with another.
+    """
+    first = turn % len(addresses)
+    waiting = addresses[first:] + addresses[:first]
+    while True:
+        share = None if end is None else max(end - monotonic(), _LEAST_SHARE) / len(waiting)
+        try:
+            return connect(waiting.pop(0), share)
+        except OSError:
+            if not waiting:
+                raise
+
+
+_LEAST_SHARE = 0.001
+"""Seconds; a timeout of 0 would mean something else to a socket."""
+
+
+def _is_patched() -> bool:
+    """Tell whether somebody put a function of theirs in place of urllib3's, to pin a name to an address."""
+    return urllib3_connection.create_connection.__module__ != "urllib3.util.connection"
+
+
+def _enter(exchange: Exchange | None, stage: str) -> None:
+    if exchange is not None:
+        exchange.stage = stage
+
+
+def _keep_alive(header: str | None) -> float | None:
+    """Return how many seconds the server keeps an idle connection, if it says so."""
+    match = _KEEP_ALIVE.search(header or "")
+    return float(match[1]) if match else None
+
+
+class WitnessedPool:
+    """A mixin for urllib3's pools."""
+
+    def urlopen(self, *args: Any, pool_timeout: float | None = None, **kwargs: Any) -> Any:
+        """Wait for a free connection no longer than for a connect: `requests` gives no limit at all."""
+        exchange = current()
+        if exchange is not None and pool_timeout is None and self.block:  # type: ignore[attr-defined]
+            pool_timeout = exchange.clamp(exchange.timeouts.connect)
+        return super().urlopen(*args, pool_timeout=pool_timeout, **kwargs)  # type: ignore[misc]
+
+
+class _ConnectionClass:
+    """The `ConnectionCls` of a pool: what stands there at that moment, with a mixin if it is urllib3's own."""
+
+    def __init__(self, pool_class: type) -> None:
+        self._pool_class = pool_class
+
+    def __get__(self, pool: object, owner: type) -> type:
+        return _mixed_connection(self._pool_class.ConnectionCls)  # type: ignore[attr-defined]
+
+
+@functools.lru_cache(maxsize=64)
+def _mixed_connection(base: type) -> type:
+    if base.__module__ not in _OWN_MODULES:
+        return base
+    connects_itself = base._new_conn is urllib3.connection.HTTPConnection._new_conn  # type: ignore[attr-defined]  # noqa: SLF001
+    return _mixed(ResolvingConnection if connects_itself else WitnessedConnection, base)
+
+
+@functools.lru_cache(maxsize=64)
+def _mixed_pool(base: type) -> type:
+    pool = _mixed(WitnessedPool, base)
+    pool.ConnectionCls = _ConnectionClass(base)  # type: ignore[attr-defined]
+    return pool
+
+
+def _mixed(mixin: type, base: type) -> type:
+    """Put a mixin before a class, under the name of the class: it is printed in every error message."""
+    return type(base.__name__, (mixin, base), {"__module__": base.__module__, "__qualname__": base.__qualname__})
+
+
+def instrument(manager: PoolManager) -> None:
+    """Let the pools that a manager makes from now on be ours."""
+    classes = manager.pool_classes_by_scheme
+    if not any(issubclass(pool, WitnessedPool) for pool in classes.values()):
+        manager.pool_classes_by_scheme = {scheme: _mixed_pool(pool) for scheme, pool in classes.items()}

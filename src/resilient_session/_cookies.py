@@ -1,0 +1,47 @@
+"""Cookies that failed attempts set: they reach the next attempt, and the session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from requests.cookies import RequestsCookieJar, extract_cookies_to_jar, get_cookie_header
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response
+
+
+def carry(request: PreparedRequest, response: Response) -> PreparedRequest:
+    """Return the request with the cookies of a response, as `Session` does from hop to hop.
+
+    The caller's request is not changed, and a Cookie header that somebody wrote by hand stays as it is.
+    """
+    if not cookies_of(response):
+        return request
+    carrying = request.copy()
+    jar = carrying._cookies if carrying._cookies is not None else RequestsCookieJar()  # noqa: SLF001 - as Session
+    written = carrying.headers.pop("Cookie", None)
+    if written != get_cookie_header(jar, carrying):
+        return request
+    extract_cookies_to_jar(jar, request, response.raw)
+    carrying.prepare_cookies(jar)
+    return carrying
+
+
+def cookies_of(response: Response) -> list[str]:
+    """List the cookies that a response sets, as the server wrote them."""
+    getlist = getattr(getattr(response.raw, "headers", None), "getlist", None)
+    return [] if getlist is None else list(getlist("Set-Cookie"))
+
+
+def hand_over(cookies: list[str], response: Response) -> None:
+    """Let the session find the cookies of earlier attempts in the last response.
+
+    `Session` reads cookies off the message that http.client parsed, and nowhere else. The earlier ones go first,
+    so that the last word is the last answer's; the headers that users see are not touched.
+    """
+    message = getattr(getattr(response.raw, "_original_response", None), "msg", None)
+    if cookies and message is not None:
+        last = message.get_all("Set-Cookie", [])
+        del message["Set-Cookie"]
+        for cookie in [*cookies, *last]:
+            message["Set-Cookie"] = cookie

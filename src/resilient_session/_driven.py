@@ -1,0 +1,52 @@
+"""Adapters of other makers, kept and driven: our loop calls them once for each attempt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from requests.adapters import BaseAdapter, HTTPAdapter
+
+from resilient_session._adapter import LoggingHTTPAdapter, single_shot
+from resilient_session._connections import instrument
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response
+    from typing_extensions import Self
+
+    from resilient_session._calls import OpenCalls
+    from resilient_session._settings import Settings
+
+
+class DrivenHTTPAdapter(LoggingHTTPAdapter):
+    """The loop around an adapter that does something of its own: a cache, a TLS context, a Unix socket.
+
+    Attributes:
+        inner: the adapter that sends. Its own retries are out of sight while it does.
+    """
+
+    inner: BaseAdapter
+
+    @classmethod
+    def around(cls, inner: BaseAdapter, settings: Settings, calls: OpenCalls) -> Self:
+        """Drive an adapter."""
+        adapter = cls.with_settings(settings, calls)
+        adapter.inner = inner
+        return adapter
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Keep the inner adapter in a pickle."""
+        return {**super().__getstate__(), "inner": self.inner}
+
+    def close(self) -> None:
+        """Close the inner adapter's connections."""
+        self.inner.close()
+        super().close()
+
+    def _send_once(self, request: PreparedRequest, sending: dict[str, Any]) -> Response:
+        if isinstance(self.inner, HTTPAdapter):
+            for manager in (self.inner.poolmanager, *self.inner.proxy_manager.values()):
+                instrument(manager)
+        once = single_shot(self.inner) if isinstance(self.inner, HTTPAdapter) else self.inner
+        response = once.send(request, **sending)
+        response.connection = self
+        return response

@@ -1,0 +1,107 @@
+"""What the server asked for: pure parsing of headers that never raises.
+
+A wait is read from, in this order:
+
+- ``retry-after-ms``: milliseconds, as some APIs send beside the coarser header;
+- ``Retry-After``: seconds, fractions too, or any of the three HTTP dates (RFC 9110 §10.2.3, §5.6.7);
+- where the answer says that nothing is left of a quota, the time at which it is filled again:
+  ``RateLimit`` (IETF draft) or ``x-ratelimit-reset`` / ``ratelimit-reset``, as seconds or as an epoch.
+
+Dates and epochs are held against the answer's own ``Date``, for the server's clock is the one that it speaks of.
+What makes no sense is passed over, as the RateLimit draft demands and as every client must that wants to live.
+"""
+
+from __future__ import annotations
+
+import re
+from email.utils import mktime_tz, parsedate_tz
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{0,15})?")
+_PARAMETER = re.compile(r";\s*([a-z]+)\s*=\s*([0-9]{1,15})\s*(?=[;,]|$)")
+_EPOCH = 1e9
+"""A reset beyond this is a moment and not a length of time: it would be 31 years."""
+_EPOCH_MS = 1e12
+_TOO_MANY_REQUESTS = 429
+
+
+def wish(status: int, headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds that the server asks to wait, or None if it asks for nothing.
+
+    Args:
+        status: the status of the answer. Redirects ask for no wait that anybody should spend.
+        headers: the headers of the answer, in any case.
+        now: seconds since the epoch, for answers without a ``Date``.
+    """
+    if 300 <= status < 400:  # noqa: PLR2004 - the class of redirects
+        return None
+    now = _date(headers.get("date")) or now
+    for seconds in (
+        _milliseconds(headers.get("retry-after-ms")),
+        _seconds(headers.get("retry-after"), now),
+        _reset(status, headers, now),
+    ):
+        if seconds is not None:
+            return seconds
+    return None
+
+
+def should_retry(headers: Mapping[str, str]) -> bool | None:
+    """Return what the server says of the worth of another try in ``x-should-retry``; None if nothing."""
+    return {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip().lower())
+
+
+def _milliseconds(text: str | None) -> float | None:
+    number = _number(text)
+    return None if number is None else number / 1000
+
+
+def _seconds(text: str | None, now: float) -> float | None:
+    number = _number(text)
+    if number is not None:
+        return number
+    moment = _date(text)
+    return None if moment is None else max(0.0, moment - now)
+
+
+def _reset(status: int, headers: Mapping[str, str], now: float) -> float | None:
+    spent, window = _rate_limit(headers.get("ratelimit", ""))
+    if window is not None and (spent or status == _TOO_MANY_REQUESTS):
+        return window
+    for prefix in ("x-ratelimit", "ratelimit"):
+        reset = _number(headers.get(f"{prefix}-reset"))
+        nothing_left = _number(headers.get(f"{prefix}-remaining")) == 0
+        if reset is not None and (nothing_left or status == _TOO_MANY_REQUESTS):
+            return _from(reset, now)
+    return None
+
+
+def _rate_limit(text: str) -> tuple[bool, float | None]:
+    """Read a RateLimit field: whether a quota is spent, and the longest time until one of those is filled."""
+    quotas = [dict(_PARAMETER.findall(item)) for item in text.lower().split(",")]
+    spent = [quota for quota in quotas if _number(quota.get("r")) == 0]
+    windows = [float(quota["t"]) for quota in spent or quotas if "t" in quota]
+    return bool(spent), max(windows, default=None)
+
+
+def _from(reset: float, now: float) -> float:
+    if reset >= _EPOCH_MS:
+        reset /= 1000
+    return max(0.0, reset - now) if reset >= _EPOCH else reset
+
+
+def _number(text: str | None) -> float | None:
+    stripped = (text or "").strip()
+    return float(stripped) if _NUMBER.fullmatch(stripped) else None
+
+
+def _date(text: str | None) -> float | None:
+    """Read an HTTP date in any of its three forms, as seconds since the epoch."""
+    try:
+        parsed = parsedate_tz((text or "").strip())
+        return None if parsed is None else float(mktime_tz(parsed))
+    except (ValueError, OverflowError, IndexError, TypeError):  # parsedate_tz lets odd dates escape as these
+        return None

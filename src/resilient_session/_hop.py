@@ -1,0 +1,261 @@
+"""One request of a call, through all the attempts that it takes: sending, reading, getting ready for the next."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from requests import Response
+from requests.exceptions import RetryError, UnrewindableBodyError
+from urllib3 import BaseHTTPResponse, HTTPResponse
+from urllib3.util import Timeout
+
+from resilient_session import _cookies as cookies
+from resilient_session._attempts import Attempt
+from resilient_session._bodies import Body
+from resilient_session._exchange import Exchange, under_way
+from resilient_session._failures import Failure, failure_from, mention, overdue, unreadable, witnessed
+from resilient_session._keys import HEADER, keyed
+from resilient_session._policy import Outcome, Retry, Stop, decide
+from resilient_session._reading import discard, guard
+from resilient_session._redact import redact_error, redact_url
+from resilient_session._retry import allows
+from resilient_session._timeouts import Timeouts, wall_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeAlias
+
+    from requests import PreparedRequest
+
+    from resilient_session._calls import Call
+    from resilient_session._options import Options
+    from resilient_session._policy import Rules
+    from resilient_session._resolving import Resolver
+    from resilient_session._timeouts import TimeoutType
+
+    Result: TypeAlias = Response | Failure
+
+_log = logging.getLogger("resilient_session")
+
+
+class Sending(NamedTuple):
+    """How a request is to be sent: what `Session` hands an adapter beside the request."""
+
+    stream: bool
+    timeout: TimeoutType
+    verify: bool | str | None
+    cert: str | tuple[str, str] | None
+    proxies: Mapping[str, str] | None
+
+
+class Hop:
+    """One request of a call.
+
+    Args:
+        call: the call that it belongs to.
+        request: the request as it came; it is never changed.
+        sending: how it is to be sent.
+        options: what the adapter's options came to.
+
+    Raises:
+        UnrewindableBodyError: the call sent this body before, and it cannot be sent again.
+        ValueError: the call's timeout is none.
+    """
+
+    def __init__(self, call: Call, request: PreparedRequest, sending: Sending, options: Options) -> None:
+        if call.spent is not None and request.body is call.spent:
+            message = "the body was sent already and cannot be sent again; give bytes or a seekable file"
+            raise UnrewindableBodyError(message, request=request)
+        self._call = call
+        self._options = options
+        self._timeout_is_ours = sending.timeout is None
+        timeout = cast("TimeoutType", options["timeout"]) if sending.timeout is None else sending.timeout
+        self._timeouts = Timeouts.of(timeout)
+        self._sending = sending._replace(
+            timeout=timeout if isinstance(timeout, Timeout) else tuple(self._timeouts)  # type: ignore[arg-type]
+        )
+        self._request = keyed(request, call, options["idempotency_keys"])
+        self._body = Body(request.body)
+        self._cookies: list[str] = []
+        self._failed_connects = 0
+        self._exchange: Exchange
+        self._result: Result
+
+    def turn(self, send_once: Callable[..., Response], rules: Rules, resolver: Resolver) -> Retry | Stop:
+        """Make one attempt, and decide what follows."""
+        clock = self._options["clock"]
+        start = clock.now()
+        self._exchange = Exchange(
+            self._timeouts, self._call.deadline, resolver, self._failed_connects, self._idle_limit()
+        )
+        result = self._attempt(send_once)
+        if self._options["retry_if"] is not None:
+            result = self._read(result)
+        verdict = self._decide(result, rules)
+        if isinstance(verdict, Stop) and isinstance(result, Response):
+            result = self._read(result)
+            if isinstance(result, Failure):
+                verdict = self._decide(result, rules)
+        if isinstance(verdict, Retry) and not self._rewind(result):
+            verdict = Stop(f"{verdict.reason}; the body could not be put back to where it stood")
+        self._result = result
+        self._record(start, clock.now() - start, verdict)
+        return verdict
+
+    def prepare_next(self, verdict: Retry) -> None:
+        """Let go of the connection, wait, and put together the next request."""
+        self._call.retries = verdict.left
+        if isinstance(self._result, Response):
+            discard(self._result, self._exchange)
+            self._cookies += cookies.cookies_of(self._result)
+            self._request = cookies.carry(self._request, self._result)
+        if verdict.after > 0:
+            self._options["clock"].sleep(verdict.after)
+
+    def deliver(self, verdict: Stop) -> Response:
+        """Return what the call ends with.
+
+        Raises:
+            RequestException: what it ends with is an error, or a status that the options turn into one.
+        """
+        attempts = tuple(self._call.attempts)
+        if isinstance(self._result, Failure):
+            error = self._result.error
+            if self._timeout_is_ours:
+                mention(error, f"(the default timeout {tuple(self._timeouts)}; timeout= changes it)")
+            redact_error(error, self._request, self._sending.proxies)
+            error.attempts = attempts  # type: ignore[attr-defined]
+            raise error
+        response = self._result
+        if not response.is_redirect:
+            self._exchange.limit(None)
+        response.attempts = attempts  # type: ignore[attr-defined]
+        if isinstance(response.raw, BaseHTTPResponse):
+            response.raw.retries = self._call.retries
+        cookies.hand_over(self._cookies, response)
+        if verdict.spent and self._call.retries.raise_on_status:
+            raise self._retry_error(response, verdict)
+        return response
+
+    def _attempt(self, send_once: Callable[..., Response]) -> Result:
+        exchange = self._exchange
+        try:
+            with under_way(exchange):
+                response = send_once(self._request, self._sending._asdict())
+        except Exception as error:  # noqa: BLE001 - each is either raised again or repeated
+            return self._failure(error)
+        if self._sending.stream or response.is_redirect or "content-encoding" in response.headers:
+            guard(response, exchange)
+        return response
+
+    def _read(self, result: Result) -> Result:
+        """Read the body, so that one that breaks is a failure of this attempt.
+
+        That of a redirect is left to `Session`, which bears with broken ones.
+        """
+        if isinstance(result, Failure) or self._sending.stream or result.is_redirect:
+            return result
+        try:
+            result.content  # noqa: B018 - reads it
+        except Exception as error:  # noqa: BLE001 - each is either raised again or repeated
+            result.close()
+            return self._failure(unreadable(error, self._request), result.status_code)
+        return result
+
+    def _failure(self, error: Exception, status: int | None = None) -> Failure:
+        exchange = self._exchange
+        failure = failure_from(error, self._request, status)
+        if exchange.witnessed:
+            failure = witnessed(failure, sent=exchange.written)
+        if exchange.cut_short:
+            failure = overdue(failure, exchange.stage, self._request)
+        self._failed_connects += not failure.sent
+        return failure
+
+    def _idle_limit(self) -> float | None:
+        """Return how long a pooled connection may have idled, in seconds.
+
+        A server may close an idle connection at the very moment at which it is used again. That costs a retry,
+        or the call, if the request is one that must not be repeated.
+        """
+        limit = self._options["idle_timeout"]
+        if self._is_keyed() or allows(self._call.retries, str(self._request.method)):
+            return limit
+        return _UNREPEATABLE_IDLE if limit is None else min(limit, _UNREPEATABLE_IDLE)
+
+    def _is_keyed(self) -> bool:
+        return bool(self._request.headers.get(HEADER))
+
+    def _decide(self, result: Result, rules: Rules) -> Retry | Stop:
+        outcome = Outcome(
+            method=str(self._request.method),
+            url=redact_url(str(self._request.url)),
+            keyed=self._is_keyed(),
+            repeatable=self._body.repeatable,
+            now=wall_time(),
+            left=self._exchange.left(),
+        )
+        if isinstance(result, Failure):
+            outcome = outcome._replace(failure=result)
+        else:
+            outcome = outcome._replace(answer=_answer(result), verdict=self._verdict(result))
+        return decide(outcome, self._call.retries, rules)
+
+    def _verdict(self, response: Response) -> bool | None:
+        """Ask the user whether a response is worth another try."""
+        retry_if = self._options["retry_if"]
+        try:
+            return None if retry_if is None else retry_if(response)
+        except Exception:  # noqa: BLE001 - whatever it is
+            _log.exception("retry_if failed; the response is judged without it")
+            return None
+
+    def _rewind(self, result: Result) -> bool:
+        return self._body.rewind() or not _was_sent(result)
+
+    def _record(self, start: float, duration: float, verdict: Retry | Stop) -> None:
+        result, call = self._result, self._call
+        if not self._body.repeatable and _was_sent(result):
+            call.spent = self._request.body
+        call.attempts.append(
+            Attempt(
+                number=len(call.attempts) + 1,
+                method=str(self._request.method),
+                url=redact_url(str(self._request.url)),
+                start=start,
+                duration=duration,
+                status=result.status if isinstance(result, Failure) else result.status_code,
+                error=result.error if isinstance(result, Failure) else None,
+                wait=verdict.after if isinstance(verdict, Retry) else None,
+                reason=verdict.reason,
+            )
+        )
+
+    def _retry_error(self, response: Response, verdict: Stop) -> RetryError:
+        last = self._call.attempts[-1]
+        error = RetryError(
+            f"too many {last.status} error responses: {last.number} attempts of {last.method} {last.url} "
+            f"({verdict.reason})",
+            request=self._request,
+            response=response,
+        )
+        error.attempts = tuple(self._call.attempts)  # type: ignore[attr-defined]
+        return error
+
+
+_UNREPEATABLE_IDLE = 4.0
+"""Seconds; the shortest time for which servers in wide use keep idle connections is 5."""
+
+
+def _was_sent(result: Result) -> bool:
+    """Tell whether a byte of the request may have reached the server."""
+    return isinstance(result, Response) or result.sent
+
+
+def _answer(response: Response) -> BaseHTTPResponse:
+    """Return a response in urllib3's terms; one that another adapter made need not have come from urllib3."""
+    raw: Any = response.raw
+    if isinstance(raw, BaseHTTPResponse):
+        return raw
+    return HTTPResponse(headers=dict(response.headers), status=response.status_code, preload_content=False)

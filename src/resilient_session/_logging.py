@@ -1,0 +1,48 @@
+"""The log lines: constant messages, with the facts as arguments and as attributes of the record."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from resilient_session._attempts import Recovered, RetryScheduled
+
+if TYPE_CHECKING:
+    from resilient_session._attempts import Attempt, Event
+
+_RETRYING = "Retrying %s %s in %.2f s: attempt %d ended with %s"
+_GAVE_UP = "Gave up on %s %s after %d attempt(s) in %.2f s: %s"
+_RECOVERED = "Recovered %s %s after %d attempts in %.2f s"
+
+
+def log_event(event: Event, logger: str | logging.Logger | logging.LoggerAdapter[Any]) -> None:
+    """Write the line of an event: a warning if something is wrong, information if it is right again."""
+    log = logging.getLogger(logger) if isinstance(logger, str) else logger
+    if isinstance(event, RetryScheduled):
+        last = event.attempt
+        log.warning(_RETRYING, last.method, last.url, last.wait, last.number, last.reason, extra=_extra(last))
+        return
+    last = event.attempts[-1]
+    facts = (last.method, last.url, last.number, _elapsed(event.attempts))
+    if isinstance(event, Recovered):
+        log.info(_RECOVERED, *facts, extra=_extra(last))
+    else:
+        log.warning(_GAVE_UP, *facts, last.reason, extra=_extra(last))
+
+
+def _elapsed(attempts: tuple[Attempt, ...]) -> float:
+    last = attempts[-1]
+    return last.start + last.duration - attempts[0].start
+
+
+def _extra(attempt: Attempt) -> dict[str, object]:
+    """Name the facts of an attempt so that they clash with no attribute of a log record."""
+    return {
+        "http_method": attempt.method,
+        "http_url": attempt.url,
+        "http_status": attempt.status,
+        "attempt": attempt.number,
+        "error": type(attempt.error).__name__ if attempt.error else None,
+        "wait": attempt.wait,
+        "reason": attempt.reason,
+    }

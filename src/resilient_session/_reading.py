@@ -1,0 +1,188 @@
+"""Reading answers: every byte in time, nothing cut short, no interim answer taken for the real one.
+
+http.client takes the end of the connection for the end of the headers, and any 1xx but 100 for the answer. Its
+timeout counts for each `recv`, so a server that drips never runs into it. All of this is mended where the bytes
+come in, below whatever reads them: the socket file that a response reads from lowers the socket's timeout to the
+time that is left before each `recv`, and puts it back after.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import io
+import re
+import socket
+from typing import TYPE_CHECKING, Any, cast
+
+from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
+
+from resilient_session._errors import DeadlineExceeded
+from resilient_session._exchange import Exchange, current
+from resilient_session._timeouts import Deadline, SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from requests import Response
+
+DRAIN_LIMIT = 65536
+"""Bytes; a longer error body is not read for the sake of its connection, which is closed instead."""
+
+BLINK = 0.03
+"""Seconds; an error body that takes longer is not waited for."""
+
+_SWITCHING_PROTOCOLS = 101
+_INTERIM = range(100, 200)
+
+
+class ClampedIO(socket.SocketIO):
+    """A socket file whose reads end in time.
+
+    Args:
+        inner: the socket file in whose place it reads.
+        exchange: says how much time is left.
+
+    Attributes:
+        ended: whether the other side has closed the connection.
+    """
+
+    def __init__(self, inner: socket.SocketIO, exchange: Exchange) -> None:
+        super().__init__(inner._sock, "r")  # type: ignore[attr-defined]  # noqa: SLF001 - as NTLM reads it
+        self._inner = inner
+        self._exchange = exchange
+        self.ended = False
+
+    def readinto(self, buffer: Any) -> int | None:
+        sock: socket.socket = self._sock  # type: ignore[attr-defined]
+        given = sock.gettimeout()
+        limit = self._exchange.clamp_read(given)
+        if limit == given:
+            count = super().readinto(buffer)
+        else:
+            sock.settimeout(limit)
+            try:
+                count = super().readinto(buffer)
+            finally:
+                sock.settimeout(given)
+        self.ended = count == 0
+        return count
+
+    def close(self) -> None:
+        """Let go of the socket, through the file that was counted when it was made."""
+        if not self.closed:
+            self._inner.close()
+            super(socket.SocketIO, self).close()
+            del self._sock
+
+
+class ClampedResponse(http.client.HTTPResponse):
+    """An http.client response that is read in time, and whole or not at all."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self._file: ClampedIO | None = None
+        exchange = current()
+        raw = getattr(self.fp, "raw", None)
+        if exchange is not None and isinstance(raw, socket.SocketIO):
+            exchange.expect_head(sock.gettimeout())
+            self._exchange = exchange
+            self._file = ClampedIO(cast("socket.SocketIO", self.fp.detach()), exchange)
+            self.fp = io.BufferedReader(self._file)
+
+    def begin(self) -> None:
+        """Read the status line and the headers, past interim answers (RFC 9110 §15.2)."""
+        if self.headers is not None:
+            return
+        super().begin()
+        while self.status in _INTERIM and self.status != _SWITCHING_PROTOCOLS:
+            self.headers = self.msg = None
+            super().begin()
+        if self._file is not None:
+            self._exchange.head_is_complete()
+            if self._file.ended:
+                raise http.client.RemoteDisconnected("Remote end closed connection inside the headers")
+        self._check_length()
+
+    def _check_length(self) -> None:
+        """Refuse a length that is none: where such a body ends cannot be known (RFC 9112 §6.3)."""
+        given = ",".join(self.headers.get_all("content-length", []))
+        lengths = {length.strip() for length in given.split(",")}
+        if given and not self.chunked and not (len(lengths) == 1 and _DIGITS.fullmatch(lengths.pop())):
+            raise http.client.HTTPException("the answer's Content-Length is no number")
+
+    def _safe_read(self, amt: int) -> bytes:
+        """Read a chunk; http.client takes a negative size for "to the end", and urllib3 asks in its name."""
+        if amt < 0:
+            raise http.client.IncompleteRead(b"")
+        data: bytes = super()._safe_read(amt)  # type: ignore[misc]
+        return data
+
+
+_DIGITS = re.compile(r"[0-9]+")
+
+
+def guard(response: Response, exchange: Exchange) -> None:
+    """Let those who read a response's body learn of a deadline that passes, and of a compressed body cut short.
+
+    Args:
+        response: whose ``raw`` is about to be read through ``iter_content`` or ``content``.
+        exchange: says why a read ended early.
+    """
+    raw = response.raw
+    stream = getattr(raw, "stream", None)
+    if stream is not None:
+        raw.stream = _guarded(raw, stream, exchange)
+
+
+def _guarded(
+    raw: Any, stream: Callable[..., Iterator[bytes]], exchange: Exchange
+) -> Callable[..., Iterator[bytes]]:
+    def guarded(*args: Any, **kwargs: Any) -> Iterator[bytes]:
+        try:
+            yield from stream(*args, **kwargs)
+        except ReadTimeoutError as error:
+            if exchange.cut_short:
+                raise DeadlineExceeded("the deadline passed while the body was read") from error
+            raise
+        if _stops_short(raw):
+            raise ProtocolError("Connection broken: the compressed body stops short")
+
+    return guarded
+
+
+def _stops_short(raw: Any) -> bool:
+    """Tell whether a compressed body ended before its own end mark, inside framing that is whole.
+
+    urllib3 knows, but does not say; its decoders are looked at here and nowhere else.
+    """
+    decoder = getattr(raw, "_decoder", None)
+    if decoder is None or not raw.tell():
+        return False
+    return any(_is_unfinished(one) for one in getattr(decoder, "_decoders", [decoder]))
+
+
+def _is_unfinished(decoder: Any) -> bool:
+    inner: Any = getattr(decoder, "_obj", None)
+    if getattr(decoder, "_state", None) == _SWALLOWS:
+        return False
+    if hasattr(inner, "is_finished"):
+        return not inner.is_finished()
+    return not getattr(inner, "eof", True)
+
+
+_SWALLOWS = 2
+"""The state of urllib3's gzip decoder that met something else after a whole body, and lets it be."""
+
+
+def discard(response: Response, exchange: Exchange) -> None:
+    """Let go of a response that nobody will read, so that its connection can serve the next attempt if it is cheap.
+
+    What is left of the body is drained up to a size and for a blink; else the connection is closed.
+    """
+    raw = response.raw
+    if exchange.witnessed and (getattr(raw, "length_remaining", 0) or 0) <= DRAIN_LIMIT:
+        exchange.limit(Deadline(BLINK, SystemClock()))
+        with contextlib.suppress(HTTPError, OSError, http.client.HTTPException, ValueError, RuntimeError):
+            raw.read(DRAIN_LIMIT, decode_content=False)
+    response.close()

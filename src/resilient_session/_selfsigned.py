@@ -1,0 +1,78 @@
+"""TLS that is bad on purpose: a certificate nobody vouches for, and a server that breaks its own stream.
+
+The standard library cannot make a certificate, so the ``openssl`` executable does, where there is one.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import ssl
+import subprocess
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_REQUEST = """
+[req]
+prompt = no
+distinguished_name = name
+x509_extensions = extensions
+[name]
+CN = 127.0.0.1
+[extensions]
+subjectAltName = IP:127.0.0.1
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, digitalSignature, keyCertSign
+subjectKeyIdentifier = hash
+"""
+"""All that the strict checks of Python 3.13 ask for, independent of the machine's own configuration."""
+
+_UNREADABLE_RECORD = b"\x17\x03\x03\x00\x20" + bytes(32)
+"""Application data, by its header, that decrypts to nothing: what a meddling box on the way makes of an answer."""
+
+
+class SelfSigned(NamedTuple):
+    """A certificate for 127.0.0.1 that is its own authority."""
+
+    certificate: Path
+    key: Path
+
+    @classmethod
+    def make(cls, directory: Path) -> SelfSigned | None:
+        """Make one, valid for a day.
+
+        Args:
+            directory: where to put it.
+
+        Returns:
+            The certificate, or None if this machine has no ``openssl`` that can make it.
+        """
+        openssl = shutil.which("openssl")
+        if openssl is None:
+            return None
+        made = cls(directory / "certificate.pem", directory / "key.pem")
+        request = directory / "request.conf"
+        request.write_text(_REQUEST)
+        command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-config", str(request)]
+        command += ["-out", str(made.certificate), "-keyout", str(made.key)]
+        done = subprocess.run(command, check=False, capture_output=True)  # noqa: S603 - nothing of a user's is in it
+        return made if done.returncode == 0 else None
+
+    def context(self, *, breaks: bool = False) -> ssl.SSLContext:
+        """Return a server's TLS context with this certificate.
+
+        Args:
+            breaks: whether every answer is a record that the client cannot decrypt.
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.key)
+        if breaks:
+            context.sslsocket_class = _BreakingSocket
+        return context
+
+
+class _BreakingSocket(ssl.SSLSocket):
+    def sendall(self, *_: Any) -> None:
+        socket.socket.sendall(self, _UNREADABLE_RECORD)

@@ -1,0 +1,111 @@
+"""`resilient_session()`: the options, read once, and the adapters, mounted at once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, TypeVar, overload
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from resilient_session._adapter import LoggingHTTPAdapter, TimeoutHTTPAdapter
+from resilient_session._calls import OpenCalls
+from resilient_session._driven import DrivenHTTPAdapter
+from resilient_session._options import RULED, Options
+from resilient_session._retry import is_stock
+from resilient_session._settings import Settings, shown
+from resilient_session._signature import shows_options
+
+if TYPE_CHECKING:
+    from requests.adapters import BaseAdapter
+    from typing_extensions import Unpack
+
+S = TypeVar("S", bound=requests.Session)
+
+
+@overload
+def resilient_session(session: None = None, **options: Unpack[Options]) -> requests.Session: ...
+@overload
+def resilient_session(session: S, **options: Unpack[Options]) -> S: ...
+@shows_options("session")
+def resilient_session(session: requests.Session | None = None, **options: Unpack[Options]) -> requests.Session:
+    """Make a `requests.Session` that retries what is safe to retry, or make one that you have so.
+
+    Every ``http://`` and ``https://`` prefix that is mounted on the session becomes resilient. Its headers, auth,
+    cookies, hooks, certificates and proxies stay as they are. To do it twice changes nothing.
+
+    Args:
+        session: the session to wrap; None makes a new one.
+        options: every option of the library, see `Options`. One that is left out is read from the variable
+            ``RESILIENT_SESSION_<NAME>``, or else has its default.
+
+    Returns:
+        The session that was given, or the new one.
+
+    Raises:
+        TypeError: `session` is no session, or an option is unknown, given twice, or of the wrong type.
+        ValueError: the value of an option or a variable is out of range.
+    """
+    if session is None:
+        session = requests.Session()
+        mounting = Mounting(options, keep_pools=False)
+    elif isinstance(session, requests.Session):
+        mounting = Mounting(options, keep_pools=True)
+    else:
+        message = f"session={shown(session)}: give a requests.Session, made already, or None for a new one"
+        raise TypeError(message)
+    session.adapters = OrderedDict(
+        (prefix, mounting.resilient(adapter) if _is_http(prefix) else adapter)
+        for prefix, adapter in session.adapters.items()
+    )
+    return session
+
+
+class Mounting:
+    """Turns the adapters of one session into resilient ones.
+
+    Args:
+        options: the options that the caller gave.
+        keep_pools: whether sizes of pools that the caller did not give are taken from the old adapters.
+    """
+
+    def __init__(self, options: Options, *, keep_pools: bool) -> None:
+        self._options = options
+        self._keep_pools = keep_pools
+        self._settings = Settings.of(options)
+        self._calls = OpenCalls()
+        self._made: dict[int, BaseAdapter] = {}
+
+    def resilient(self, adapter: BaseAdapter) -> BaseAdapter:
+        """Return what takes the place of an adapter; the same for the same."""
+        if id(adapter) not in self._made:
+            self._made[id(adapter)] = self._replacement(adapter)
+        return self._made[id(adapter)]
+
+    def _replacement(self, adapter: BaseAdapter) -> BaseAdapter:
+        if isinstance(adapter, TimeoutHTTPAdapter):
+            adapter.reconfigure(self._options)
+            return adapter
+        cls = TimeoutHTTPAdapter if self._settings.values["logger"] is None else LoggingHTTPAdapter
+        if type(adapter) is HTTPAdapter:
+            return cls.with_settings(self._adopted(adapter), self._calls)
+        return DrivenHTTPAdapter.around(adapter, self._adopted(adapter), self._calls)
+
+    def _adopted(self, adapter: BaseAdapter) -> Settings:
+        """Take over what the old adapter was told, unless the caller says otherwise."""
+        retries = getattr(adapter, "max_retries", None)
+        adopted: dict[str, object] = {}
+        if retries is not None and not is_stock(retries) and not self._options.keys() & {*RULED, "max_retries"}:
+            adopted["max_retries"] = retries
+        if self._keep_pools and isinstance(adapter, HTTPAdapter):
+            adopted |= {name: getattr(adapter, f"_{name}") for name in _POOLS}
+        return Settings.of({**adopted, **self._options}) if adopted else self._settings
+
+
+_POOLS = ("pool_connections", "pool_maxsize", "pool_block")
+
+
+def _is_http(prefix: str) -> bool:
+    """Tell whether URLs of http or https can match a mounted prefix; an empty one matches all."""
+    schemes = ("http://", "https://")
+    return prefix.lower().startswith(schemes) or any(scheme.startswith(prefix.lower()) for scheme in schemes)

@@ -1,0 +1,164 @@
+"""Time: the clock that everything waits on, and what a timeout comes to."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+
+from urllib3.exceptions import TimeoutStateError
+from urllib3.util import Timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TypeAlias, TypeGuard
+
+    TimeoutType: TypeAlias = "float | Timeout | tuple[float | None, float | None] | None"
+
+LONGEST = threading.TIMEOUT_MAX
+"""Seconds; what the operating system can wait at all. A longer timeout overflows deep inside a socket."""
+
+
+@runtime_checkable
+class Clock(Protocol):
+    """What a session reads the time from and waits on."""
+
+    def now(self) -> float:
+        """Return seconds since some fixed moment; never less than before."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Return when `seconds` have passed on this clock."""
+        ...
+
+
+class SystemClock:
+    """The real clock: monotonic time, real sleep."""
+
+    def now(self) -> float:
+        """Return seconds of monotonic time."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep for `seconds`; Ctrl-C interrupts it."""
+        time.sleep(seconds)
+
+    def __repr__(self) -> str:
+        return "SystemClock()"
+
+
+def wall_time() -> float:
+    """Return seconds since the epoch: what a date that a server names is held against."""
+    return time.time()
+
+
+class Timeouts(NamedTuple):
+    """The two timeouts of one attempt, in seconds; None for no limit."""
+
+    connect: float | None
+    read: float | None
+
+    @classmethod
+    def of(cls, value: TimeoutType) -> Timeouts:
+        """Read what a caller gives as ``timeout=``.
+
+        Args:
+            value: seconds for both, a pair (connect, read), or urllib3's ``Timeout``; None for no limit.
+
+        Raises:
+            ValueError: it is of none of these forms, or a part is 0, negative, not a number or too long.
+        """
+        pair = _parts(value) if isinstance(value, Timeout) else value
+        if not isinstance(pair, tuple):
+            pair = (pair, pair)
+        if len(pair) != len(cls._fields) or not all(part is None or is_timeout(part) for part in pair):
+            raise ValueError(f"timeout={value!r}: {FORM}")
+        return cls(*pair)
+
+
+FORM = "give seconds above 0, or a pair (connect, read) of them; None in the pair is no limit"
+
+
+def is_timeout(value: object) -> TypeGuard[float]:
+    """Tell whether a value is a number of seconds that a socket takes as its timeout; NaN is not."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= LONGEST
+
+
+def _parts(timeout: Timeout) -> tuple[float | None, float | None]:
+    try:
+        read: object = timeout.read_timeout
+    except TimeoutStateError:  # a total alone: what the connect leaves of it is known later
+        read = timeout.total
+    return _limit(timeout.connect_timeout), _limit(read)
+
+
+def _limit(part: object) -> float | None:
+    """Return seconds, or None for urllib3's "not given", which is an enum member and means no limit here."""
+    return part if isinstance(part, (int, float)) else None
+
+
+def monotonic() -> float:
+    """Return seconds of real time: what sockets live in, also under a clock that was handed in."""
+    return time.monotonic()
+
+
+class Deadline:
+    """A moment by which a call must be over.
+
+    It is held against the session's clock, on which waits are spent, and against real time, in which sockets live:
+    whichever is there first ends the call.
+
+    Args:
+        seconds: how far off it is.
+        clock: the clock that waits are spent on.
+    """
+
+    __slots__ = ("_clock", "_end", "_real_end", "seconds")
+
+    def __init__(self, seconds: float, clock: Clock) -> None:
+        self.seconds = seconds
+        self._clock = clock
+        self._end = clock.now() + seconds
+        self._real_end = monotonic() + seconds
+
+    def left(self) -> float:
+        """Return the seconds that are left; 0 or less once it has passed."""
+        return min(self._end - self._clock.now(), self._real_end - monotonic())
+
+
+_scopes: ContextVar[tuple[Deadline, ...]] = ContextVar("resilient_session_deadlines", default=())
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Cap every call that is made in this context, reads of streamed bodies included.
+
+    Scopes nest; the nearest end counts, also against the option of the same name. A context belongs to a thread
+    or a task: to carry it over to an executor, run the work in ``contextvars.copy_context()``.
+
+    Args:
+        seconds: the time for all that happens inside, above 0.
+
+    Raises:
+        TypeError: `seconds` is no number.
+        ValueError: `seconds` is not above 0, or longer than an operating system can wait.
+    """
+    if not is_timeout(seconds):
+        misfit = ValueError if type(seconds) in {int, float} else TypeError
+        message = f"deadline({seconds!r}): give seconds above 0"
+        raise misfit(message)
+    token = _scopes.set((*_scopes.get(), Deadline(seconds, SystemClock())))
+    try:
+        yield
+    finally:
+        _scopes.reset(token)
+
+
+def nearest(own: Deadline | None) -> Deadline | None:
+    """Return the deadline that comes first: of a call's own and those of the scopes around it."""
+    scopes = _scopes.get()
+    if not scopes:
+        return own
+    return min((*scopes, own) if own is not None else scopes, key=Deadline.left)

@@ -1,0 +1,313 @@
+"""The command line: arguments, exit statuses, the timeline, and that nothing secret is in it."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+
+import pytest
+
+from resilient_session import __main__ as commandline
+from resilient_session.__main__ import main
+from resilient_session.testing import FaultServer, Reply, VirtualClock, fast_retries, refused_url
+
+
+@pytest.fixture(autouse=True)
+def clock():
+    with fast_retries() as clock:
+        yield clock
+
+
+@pytest.fixture
+def run(capsysbinary):
+    """Run a command and return its exit status, its output and the lines of its errors."""
+
+    def run(*arguments):
+        try:
+            status = main(arguments)
+        except SystemExit as end:
+            status = end.code
+        shown = capsysbinary.readouterr()
+        return status, shown.out, shown.err.decode().splitlines()
+
+    return run
+
+
+def refusal(run, *arguments):
+    """Run a command that is refused, and return the one line that says why."""
+    status, out, err = run(*arguments)
+    assert (status, out) == (2, b"")
+    assert sum("error:" in line for line in err) == 1
+    return err[-1]
+
+
+def test_body_goes_to_stdout_byte_by_byte(run):
+    body = bytes(range(256)) + b"\r\nno newline at the end"
+    with FaultServer(Reply(200, body)) as server:
+        status, out, _ = run("get", server.url())
+    assert (status, out) == (0, body)
+
+
+def test_timeline_of_a_call_that_recovers(run, clock):
+    with FaultServer(Reply(503), Reply(200, "content", cut="body"), Reply(200, "content")) as server:
+        status, out, err = run("get", server.url("/items"), "--set", "jitter=false")
+        assert len(server.requests) == 3
+    assert (status, out) == (0, b"content")
+    assert err[0] == f"GET {server.url('/items')}"
+    assert re.fullmatch(r"  1  at +0.000 s  took +0.000 s  503 +status 503; next in 0.500 s", err[1])
+    assert re.fullmatch(
+        r"  2  at +0.500 s  took +0.000 s  200, ChunkedEncodingError  ChunkedEncodingError once the request was "
+        r"on its way; next in 1.000 s",
+        err[2],
+    )
+    assert re.fullmatch(r"  3  at +1.500 s  took +0.000 s  200 +status 200", err[3])
+    assert err[4:] == ["200 OK after 3 attempts in 1.500 s"]
+    assert clock.sleeps == (0.5, 1.0)
+
+
+def test_attempt_is_shown_before_the_wait_that_follows_it(capsys):
+    def look(seconds):
+        seen.append(capsys.readouterr().err)
+
+    seen = []
+    with FaultServer(Reply(503)) as server, fast_retries(VirtualClock(on_sleep=look)):
+        assert main(["get", server.url()]) == 0
+    assert len(seen) == 1
+    assert "status 503" in seen[0]
+
+
+def test_hops_of_a_redirect_are_shown_under_their_urls(run):
+    with FaultServer() as server:
+        server.route("/old", Reply(503), Reply(302, headers={"Location": "/new?key=secret"}))
+        server.route("/new", Reply(502), Reply(200, "here"))
+        status, out, err = run("get", server.url("/old"))
+    assert (status, out) == (0, b"here")
+    assert [line.split()[0] for line in err] == ["GET", "1", "2", "GET", "3", "4", "200"]
+    assert err[3] == f"GET {server.url('/new')}?key=***"
+    assert "after 4 attempts" in err[-1]
+
+
+def test_http_error_is_status_22_with_its_body(run):
+    with FaultServer(Reply(404, "not here")) as server:
+        status, out, err = run("get", server.url())
+    assert (status, out) == (22, b"not here")
+    assert err[-1].startswith("404 Not Found after 1 attempt in")
+
+
+def test_status_without_a_name_is_shown_by_its_number(run):
+    with FaultServer(Reply(299)) as server:
+        status, _, err = run("get", server.url())
+    assert status == 0
+    assert err[-1].startswith("299 after 1 attempt in")
+
+
+def test_exception_is_status_1_with_its_class_and_text(run):
+    with refused_url("/x?token=topsecret") as url:
+        status, out, err = run("get", url, "--set", "total=1")
+    assert (status, out) == (1, b"")
+    assert [line.split()[0] for line in err] == ["GET", "1", "2", "ConnectionError:"]
+    assert "no retries are left" in err[2]
+    assert "topsecret" not in "".join(err)
+
+
+def test_exception_that_stands_for_a_status_is_one(run):
+    with FaultServer(default=Reply(500, "no")) as server:
+        status, out, err = run("get", server.url(), "--set", "raise_on_status=yes", "--set", "total=0")
+    assert (status, out) == (1, b"")
+    assert err[-1].startswith("RetryError: ")
+
+
+def test_too_many_redirects_are_an_exception(run):
+    with FaultServer(default=Reply(302, headers={"Location": "/?again=topsecret"})) as server:
+        status, _, err = run("get", server.url())
+    assert status == 1
+    assert err[-1] == "TooManyRedirects: Exceeded 30 redirects."
+    assert len([line for line in err if " at " in line]) == 31
+
+
+def test_secrets_are_shown_nowhere(run):
+    with FaultServer(Reply(503), Reply(200)) as server:
+        url = server.url("/?token=topsecret#topsecret", userinfo="user:topsecret")
+        status, _, err = run("get", url, "-H", "Authorization: Bearer topsecret", "-H", "X-Key: topsecret")
+        assert server.requests[0].headers["X-Key"] == "topsecret"
+    assert status == 0
+    assert "topsecret" not in "".join(err)
+    assert err[0] == f"GET http://***@127.0.0.1:{server.port}/?token=***"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://user:topsecret@[bad/?token=topsecret", "http://user:topsecret@host:99999/?token=topsecret"]
+)
+def test_secrets_of_an_impossible_url_are_shown_nowhere(run, url):
+    status, out, err = run("get", url)
+    assert (status, out) == (1, b"")
+    assert re.match(r"\w+: ", err[-1])
+    assert "topsecret" not in "".join(err)
+
+
+def test_library_logs_nothing_beside_the_timeline(run, caplog):
+    with FaultServer(Reply(503), Reply(200)) as server:
+        run("get", server.url())
+    assert [record for record in caplog.records if record.name == "resilient_session"] == []
+
+
+def test_text_of_a_server_cannot_steer_the_terminal(run):
+    with FaultServer(Reply(raw=b"\x1b[2J nonsense\r\n\r\n", keep_alive=False)) as server:
+        status, _, err = run("get", server.url(), "--set", "total=0")
+    assert status == 1
+    assert all(char.isprintable() for line in err for char in line)
+
+
+def test_method_header_and_data_are_sent(run):
+    with FaultServer() as server:
+        run(
+            "get", server.url(), "-X", "patch", "-H", "X-A:1", "--header", "x-a:  2 3", "-H", "X-Empty:", "-d", "{}"
+        )
+    (request,) = server.requests
+    assert (request.method, request.body) == ("PATCH", b"{}")
+    assert request.headers["X-A"] == "1, 2 3"
+    assert request.headers["X-Empty"] == ""
+
+
+def test_data_is_posted_if_no_method_is_given(run):
+    with FaultServer() as server:
+        run("get", server.url(), "--data", "grüße")
+    assert (server.requests[0].method, server.requests[0].body) == ("POST", "grüße".encode())
+
+
+def test_data_is_taken_from_a_file(run, tmp_path):
+    file = tmp_path / "data"
+    file.write_bytes(b"\x00\xff\n")
+    with FaultServer() as server:
+        run("get", server.url(), "-d", f"@{file}")
+    assert server.requests[0].body == b"\x00\xff\n"
+
+
+def test_file_that_cannot_be_read_is_refused(run, tmp_path):
+    said = refusal(run, "get", "http://127.0.0.1/", "-d", f"@{tmp_path}/none")
+    assert said.endswith(f"argument -d/--data: {tmp_path}/none: No such file or directory")
+
+
+def test_options_are_read_as_variables_are(run):
+    with FaultServer(Reply(418), default=Reply(404)) as server:
+        options = [f"--set={text}" for text in ("status_forcelist=404,418", "Allowed-Methods=any", "timeout=1,2")]
+        status, _, err = run("get", server.url(), "-d", "x", *options, "--set", "total=1")
+        assert len(server.requests) == 2
+    assert status == 22
+    assert "status 404; no retries are left" in err[-2]
+
+
+def test_option_outranks_its_variable_and_an_empty_one_leaves_it(run, monkeypatch):
+    monkeypatch.setenv("RESILIENT_SESSION_TOTAL", "2")
+    with FaultServer(default=Reply(503)) as server:
+        run("get", server.url(), "--set", "total=")
+        assert len(server.requests) == 3
+        run("get", server.url(), "--set", "total=0")
+        assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("total=abc", "total='abc': give a whole number, 0 or more"),
+        ("total=-1", "total='-1': give a whole number, 0 or more"),
+        ("connect=2.5", "connect='2.5': give .* \\(it is a count of retries; was `timeout` meant\\?\\)"),
+        ("retries=3", "retries: no option of resilient_session; use `total`"),
+        ("totl=3", "totl: no option of resilient_session; was `total` meant\\?"),
+        ("=3", ": no option of resilient_session; .*"),
+        ("clock=x", "clock can be given in code only"),
+        ("total", "total: give NAME=VALUE"),
+    ],
+)
+def test_bad_option_is_one_clear_error(run, option, said):
+    line = refusal(run, "get", "http://127.0.0.1/", "--set", option)
+    assert re.search(f"argument --set: {said}$", line)
+
+
+def test_bad_variable_is_one_clear_error(run, monkeypatch):
+    monkeypatch.setenv("RESILIENT_SESSION_TOTAL", "many")
+    assert "RESILIENT_SESSION_TOTAL='many': give a whole number" in refusal(run, "get", "http://127.0.0.1/")
+
+
+@pytest.mark.parametrize(
+    "header", ["topsecret", ": topsecret", "X: top\nsecret", "X: topsecret€", "X Y: topsecret"]
+)
+def test_bad_header_is_refused_without_showing_it(run, header):
+    assert "secret" not in refusal(run, "get", "http://127.0.0.1/", "-H", header)
+
+
+@pytest.mark.parametrize("url", ["user:topsecret@host/", "ftp://user:topsecret@host/", "http:///topsecret", ""])
+def test_url_of_another_kind_is_refused_without_showing_it(run, url):
+    said = refusal(run, "get", url)
+    assert "topsecret" not in said
+    assert said.endswith("give a URL that begins with http:// or https:// and a host")
+
+
+def test_missing_command_is_a_usage_error(run):
+    assert "COMMAND" in refusal(run)
+
+
+def test_abbreviated_option_is_refused(run):
+    assert "--dat" in refusal(run, "get", "http://127.0.0.1/", "--dat", "x")
+
+
+def test_version_names_what_a_bug_report_needs(run):
+    status, out, _ = run("--version")
+    assert status == 0
+    assert re.fullmatch(r"resilient-session \S+ \(requests \S+, urllib3 \S+, Python \S+\)\n", out.decode())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["demo", "--help"], ["get", "--help"]])
+def test_help_is_there(run, arguments):
+    status, out, err = run(*arguments)
+    assert (status, err) == (0, [])
+    assert out.startswith(b"usage: python -m resilient_session")
+
+
+def test_help_lists_the_options_and_exit_statuses(run):
+    text = " ".join(run("get", "--help")[1].decode().split())
+    assert "retry_after_max" in text
+    assert "22 for any other" in text
+
+
+def test_closed_pipe_ends_quietly(monkeypatch, capfd):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with FaultServer(Reply(200, "x" * 100_000)) as server, os.fdopen(writer, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert main(["get", server.url()]) == 141
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("argument", ["--version", "--help"])
+def test_closed_pipe_of_a_process_ends_quietly(argument):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stdout:
+        command = [sys.executable, "-m", "resilient_session", argument]
+        buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        done = subprocess.run(  # noqa: S603 - our own words
+            command, check=False, stdout=stdout, stderr=subprocess.PIPE, env=buffered
+        )
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_interrupt_ends_quietly(run):
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    with FaultServer(Reply(503)) as server, fast_retries(VirtualClock(on_sleep=interrupt)):
+        status, out, err = run("get", server.url())
+    assert (status, out) == (130, b"")
+    assert "Traceback" not in "".join(err)
+
+
+def test_module_runs_as_a_program(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["resilient_session", "--version"])
+    monkeypatch.delitem(sys.modules, commandline.__name__)
+    with pytest.raises(SystemExit, match="0"):
+        runpy.run_module("resilient_session", run_name="__main__")
+    assert capsys.readouterr().out.startswith("resilient-session ")

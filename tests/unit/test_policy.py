@@ -1,0 +1,295 @@
+"""What to do after an attempt, question by question."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from urllib3 import HTTPResponse
+from urllib3 import Retry as Counts
+from urllib3.exceptions import ConnectTimeoutError, ProtocolError
+
+from resilient_session._failures import Failure
+from resilient_session._policy import Outcome, Retry, Rules, Stop, decide
+from resilient_session._retry import retry_from
+from resilient_session._settings import Settings
+
+LATE = Failure(ConnectionError("late"), ProtocolError("late"), sent=True, hopeless=None)
+EARLY = Failure(TimeoutError("early"), ConnectTimeoutError("early"), sent=False, hopeless=None)
+HOPELESS = Failure(ConnectionError("no"), ProtocolError("no"), sent=False, hopeless="it is refused again")
+UNTIL = "Sun, 06 Nov 1994 08:50:07 GMT"
+NOW = 784111777.0  # 30 seconds before
+
+
+ON_ITS_WAY = "ConnectionError once the request was on its way"
+UNSENT = "TimeoutError before the request was sent"
+
+
+def answered(status, headers=None, *, method="GET", **facts):
+    answer = HTTPResponse(status=status, headers=headers or {}, preload_content=False)
+    return Outcome(method, "https://example.com/", answer=answer, **facts)
+
+
+def failed(failure, *, method="GET", **facts):
+    return Outcome(method, "https://example.com/", failure=failure, **facts)
+
+
+def decided(outcome, draw=lambda: 0.0, **given):
+    given = given if "max_retries" in given else {"jitter": False, **given}
+    options = Settings.of(given, {}).values
+    return decide(outcome, retry_from(options), Rules.of(options), draw)
+
+
+SHOULD = {"x-should-retry": "true"}
+SHOULD_NOT = {"x-should-retry": "false"}
+SOON = {"Retry-After": "1"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "given", "reason"),
+    [
+        # Worth it?
+        (failed(LATE), {}, ON_ITS_WAY),
+        (failed(EARLY), {}, UNSENT),
+        (answered(503), {}, "status 503"),
+        (answered(418), {"status_forcelist": [418]}, "status 418"),
+        (answered(200, verdict=True), {}, "retry_if says so"),
+        (answered(503, SHOULD_NOT, verdict=True), {}, "retry_if says so"),
+        (answered(400, SHOULD), {}, "status 400 with x-should-retry: true"),
+        (answered(503, SHOULD), {}, "status 503 with x-should-retry: true"),
+        (answered(503, {"x-should-retry": "perhaps"}), {}, "status 503"),
+        (answered(418, SOON), {"max_retries": Counts(1, status_forcelist=[418])}, "status 418"),
+        (answered(429, SOON), {"max_retries": Counts(1)}, "status 429"),
+        # Safe?
+        (failed(EARLY, method="POST"), {}, UNSENT),
+        (failed(LATE, method="POST", keyed=True), {}, ON_ITS_WAY),
+        (
+            failed(LATE, method="POST"),
+            {"allowed_methods": ["post"]},
+            "ConnectionError once the request was on its way",
+        ),
+        (
+            failed(LATE, method="post"),
+            {"allowed_methods": ["POST"]},
+            "ConnectionError once the request was on its way",
+        ),
+        (failed(LATE, method="POST"), {"allowed_methods": None}, ON_ITS_WAY),
+        (answered(503, method="POST", keyed=True), {}, "status 503"),
+        (answered(421, method="POST"), {}, "status 421"),
+        (answered(425, method="POST"), {}, "status 425"),
+        (answered(429, method="POST"), {}, "status 429"),
+        (answered(503, method="POST"), {"unprocessed_statuses": [503]}, "status 503"),
+        (answered(429, method="POST", verdict=True), {}, "retry_if says so"),
+        # Can the body be sent again?
+        (failed(EARLY, repeatable=False), {}, UNSENT),
+        (failed(EARLY, method="POST", repeatable=False), {}, UNSENT),
+    ],
+)
+def test_a_retry_says_what_calls_for_it(outcome, given, reason):
+    verdict = decided(outcome, **given)
+    assert isinstance(verdict, Retry)
+    assert verdict.reason == reason
+
+
+NOT_ALLOWED = "POST is not in allowed_methods and may have taken effect"
+NOT_AGAIN = "the body cannot be sent again"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "given", "stop"),
+    [
+        # Worth it?
+        (failed(HOPELESS), {}, Stop("it is refused again", failed=True)),
+        (answered(200), {}, Stop("status 200", failed=False)),
+        (answered(404), {}, Stop("status 404", failed=False)),
+        (answered(503), {"status_forcelist": []}, Stop("status 503", failed=False)),
+        (answered(503, verdict=False), {}, Stop("retry_if says no", failed=False)),
+        (answered(503, SHOULD, verdict=False), {}, Stop("retry_if says no", failed=False)),
+        (answered(503, SHOULD_NOT), {}, Stop("status 503 with x-should-retry: false", failed=False)),
+        (answered(400, SHOULD_NOT), {}, Stop("status 400 with x-should-retry: false", failed=False)),
+        (answered(200, SHOULD), {}, Stop("status 200", failed=False)),
+        (answered(302, SHOULD), {}, Stop("status 302", failed=False)),
+        (answered(399, SHOULD), {}, Stop("status 399", failed=False)),
+        (answered(429), {"max_retries": Counts(1)}, Stop("status 429", failed=False)),
+        # Safe?
+        (failed(LATE, method="POST"), {}, Stop(f"{ON_ITS_WAY}; {NOT_ALLOWED}")),
+        (failed(LATE), {"allowed_methods": []}, Stop(
+            f"{ON_ITS_WAY}; GET is not in allowed_methods and may have taken effect"
+        )),
+        (answered(503, method="POST"), {}, Stop(f"status 503; {NOT_ALLOWED}")),
+        (answered(408, method="POST"), {}, Stop(f"status 408; {NOT_ALLOWED}")),
+        (answered(429, method="POST"), {"unprocessed_statuses": []}, Stop(f"status 429; {NOT_ALLOWED}")),
+        (answered(429, SOON, method="POST"), {"max_retries": Counts(1)}, Stop(f"status 429; {NOT_ALLOWED}")),
+        (answered(200, method="POST", verdict=True), {}, Stop(f"status 200; {NOT_ALLOWED}")),
+        (answered(500, SHOULD, method="POST"), {}, Stop(f"status 500; {NOT_ALLOWED}")),
+        # Can the body be sent again?
+        (failed(LATE, repeatable=False), {}, Stop(f"{ON_ITS_WAY}; {NOT_AGAIN}")),
+        (answered(503, repeatable=False), {}, Stop(f"status 503; {NOT_AGAIN}")),
+        (answered(429, method="POST", repeatable=False), {}, Stop(f"status 429; {NOT_AGAIN}")),
+        (answered(503, method="POST", keyed=True, repeatable=False), {}, Stop(f"status 503; {NOT_AGAIN}")),
+        # Is a retry left?
+        (answered(503), {"total": 0}, Stop("status 503; no retries are left", spent=True)),
+        (answered(503), {"status": 0}, Stop("status 503; no retries are left", spent=True)),
+        (answered(200, verdict=True), {"total": 0}, Stop("retry_if says so; no retries are left", spent=True)),
+        (failed(EARLY), {"connect": 0}, Stop(f"{UNSENT}; no retries are left", spent=True)),
+        (failed(LATE), {"read": 0}, Stop(f"{ON_ITS_WAY}; no retries are left", spent=True)),
+        (failed(LATE), {"max_retries": Counts(3, read=False)}, Stop(
+            f"{ON_ITS_WAY}; no retries are left", spent=True
+        )),
+        # Does the wait fit?
+        (answered(503, {"Retry-After": "121"}), {}, Stop(
+            "status 503; the server asks for 121 s, retry_after_max is 120", spent=True
+        )),
+        (answered(503, {"Retry-After": "1.25"}), {"retry_after_max": 0.5}, Stop(
+            "status 503; the server asks for 1.25 s, retry_after_max is 0.5", spent=True
+        )),
+        (answered(503, left=0.25), {}, Stop(
+            "status 503; a wait of 0.5 s does not fit before the deadline", spent=True
+        )),
+        (failed(LATE, left=7.0), {"backoff_factor": 7}, Stop(
+            f"{ON_ITS_WAY}; a wait of 7 s does not fit before the deadline", spent=True
+        )),
+        (answered(503, {"Retry-After": "12"}, left=9.0), {}, Stop(
+            "status 503; a wait of 12 s does not fit before the deadline", spent=True
+        )),
+        (failed(EARLY, left=0.0), {"backoff_factor": 0}, Stop(
+            f"{UNSENT}; a wait of 0 s does not fit before the deadline", spent=True
+        )),
+    ],
+)  # fmt: skip
+def test_a_stop_says_which_rule_it_was(outcome, given, stop):
+    assert decided(outcome, **given) == stop
+
+
+@pytest.mark.parametrize(
+    ("outcome", "given", "reason"),
+    [
+        (failed(HOPELESS, method="POST", repeatable=False), {"total": 0}, "it is refused again"),
+        (
+            failed(LATE, method="POST", repeatable=False),
+            {"total": 0},
+            f"{ON_ITS_WAY}; {NOT_ALLOWED}",
+        ),
+        (answered(503, {"Retry-After": "999"}, repeatable=False), {"total": 0}, f"status 503; {NOT_AGAIN}"),
+        (answered(503, {"Retry-After": "999"}), {"total": 0}, "status 503; no retries are left"),
+        (
+            answered(503, {"Retry-After": "999"}, left=0.0),
+            {},
+            "status 503; the server asks for 999 s, retry_after_max is 120",
+        ),
+    ],
+)
+def test_the_first_question_that_says_no_names_the_rule(outcome, given, reason):
+    assert decided(outcome, **given).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("cap", "outcome"), [("connect", failed(LATE)), ("read", failed(EARLY)), ("status", failed(LATE))]
+)
+def test_a_cap_for_one_cause_stops_no_other(cap, outcome):
+    assert isinstance(decided(outcome, **{cap: 0}), Retry)
+
+
+def test_a_retry_carries_the_counts_that_are_left():
+    verdict = decided(answered(503))
+    assert verdict.left.total == 2
+    (entry,) = verdict.left.history
+    assert (entry.method, entry.url, entry.status) == ("GET", "https://example.com/", 503)
+    assert verdict.left.allowed_methods >= {"GET", "PUT"}
+
+
+@pytest.mark.parametrize("failure", [EARLY, LATE])
+def test_a_retry_remembers_the_failure_in_urllib3_s_terms(failure):
+    assert decided(failed(failure)).left.history[0].error is failure.cause
+
+
+AN_HOUR_AGO = {"Retry-After": "Sun, 06 Nov 1994 07:49:37 GMT"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "given", "after"),
+    [
+        (answered(503), {}, 0.5),
+        (failed(LATE), {}, 0.5),
+        (answered(503), {"backoff_factor": 4}, 4),
+        (answered(503), {"backoff": lambda retry: 7.0 * retry}, 7),
+        (answered(503, {"Retry-After": "5"}), {}, 5),
+        (answered(503, {"Retry-After": "120"}), {}, 120),
+        (answered(503, {"Retry-After": "0"}), {}, 0.5),
+        (answered(503, {"Retry-After": "0.25"}), {}, 0.5),
+        (answered(503, {"Retry-After": "soon"}), {}, 0.5),
+        (answered(503, {"Retry-After": UNTIL}, now=NOW), {}, 30),
+        (answered(503, AN_HOUR_AGO, now=NOW), {}, 0.5),
+        (answered(503, {"Retry-After": "5"}), {"respect_retry_after_header": False}, 0.5),
+        (answered(503, {"Retry-After": "999"}), {"respect_retry_after_header": False}, 0.5),
+        (answered(302, {"Retry-After": "5"}, verdict=True), {}, 0.5),
+        (answered(200, {"Retry-After": "5"}, verdict=True), {}, 5),
+        (answered(503), {"retry_after_max": 0}, 0.5),
+        (answered(503, left=0.51), {}, 0.5),
+        (answered(503, left=0.01), {"backoff_factor": 0}, 0),
+        (answered(503, {"Retry-After": "5"}), {"max_retries": Counts(3, status_forcelist=[503])}, 5),
+        (answered(503, {"Retry-After": "0"}), {"max_retries": Counts(3, status_forcelist=[503])}, 0),
+        (answered(503), {"max_retries": Counts(3, status_forcelist=[503], backoff_factor=4)}, 0),
+    ],
+)
+def test_the_wait_is_the_larger_of_wish_and_backoff(outcome, given, after):
+    assert decided(outcome, **given).after == after
+
+
+def test_a_given_retry_waits_for_the_wish_alone_or_else_as_urllib3_would():
+    counts = Counts(9, status_forcelist=[503], backoff_factor=4).increment("GET", "/", error=ProtocolError())
+    assert decided(answered(503), max_retries=counts).after == 8
+    assert decided(answered(503, {"Retry-After": "5"}), lambda: 1.0, max_retries=counts).after == 5
+
+
+@pytest.mark.parametrize(("wish", "after"), [("100", 110), ("115", 120), ("120", 120)])
+def test_a_wish_is_waited_out_with_a_little_jitter_but_never_beyond_the_longest(wish, after):
+    verdict = decided(answered(503, {"Retry-After": wish}), lambda: 1.0, jitter=True, backoff_factor=0)
+    assert verdict.after == pytest.approx(after)
+
+
+def test_the_jitter_is_drawn_at_random_unless_told_otherwise():
+    options = Settings.of({"backoff_factor": 0}, {}).values
+    outcome = answered(503, {"Retry-After": "100"})
+    assert len({decide(outcome, retry_from(options), Rules.of(options)).after for _ in range(20)}) > 1
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "longest"), [(120, 10, 10), (10, 120, 10), (10, 10, 10), (10, None, 10)]
+)
+def test_of_the_longest_wish_of_a_given_retry_and_ours_the_lower_counts(ours, theirs, longest):
+    if theirs is not None and not hasattr(Counts(0), "retry_after_max"):
+        pytest.skip("urllib3 has it only lately")
+    own = {} if theirs is None else {"retry_after_max": theirs}
+    counts = Counts(3, status_forcelist=[503], **own)
+    given = {"max_retries": counts, "retry_after_max": ours}
+    options = Settings.of(given, {}).values
+    fits, does_not = answered(503, {"Retry-After": str(longest)}), answered(503, {"Retry-After": f"{longest}.5"})
+    assert decide(fits, counts, Rules.of(options)).after == longest
+    stop = Stop(f"status 503; the server asks for {longest}.5 s, retry_after_max is {longest}", spent=True)
+    assert decide(does_not, counts, Rules.of(options)) == stop
+
+
+def test_the_rules_are_picked_from_the_options():
+    options = Settings.of({"unprocessed_statuses": [503], "retry_after_max": 7}, {}).values
+    assert Rules.of(options) == Rules(frozenset({503}), 7)
+
+
+@given(
+    method=st.sampled_from(["GET", "put", "POST", "PATCH", "FROB"]),
+    result=st.sampled_from([LATE, EARLY, HOPELESS]) | st.integers(200, 599),
+    headers=st.dictionaries(
+        st.sampled_from(["retry-after", "x-should-retry"]), st.sampled_from(["true", "false", "1", "500"])
+    ),
+    verdict=st.sampled_from([None, True, False]),
+    keyed=st.booleans(),
+    repeatable=st.booleans(),
+    given_retry=st.booleans(),
+)
+def test_nothing_is_repeated_that_is_not_safe(method, result, headers, verdict, keyed, repeatable, given_retry):
+    facts = {"method": method, "keyed": keyed, "repeatable": repeatable}
+    is_failure = isinstance(result, Failure)
+    outcome = failed(result, **facts) if is_failure else answered(result, headers, verdict=verdict, **facts)
+    given = {"max_retries": Counts(3)} if given_retry else {}
+    if isinstance(decided(outcome, **given), Retry):
+        unprocessed = result is EARLY or (not given_retry and result in {421, 425, 429})
+        assert unprocessed or keyed or method in {"GET", "put"}
+        assert repeatable or result is EARLY

@@ -1,0 +1,163 @@
+"""What may be shown of a URL, a request or an error."""
+
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+from urllib3 import HTTPConnectionPool
+from urllib3.exceptions import MaxRetryError, ProtocolError
+
+from resilient_session._redact import chain, redact_error, redact_url
+
+# What RFC 3986 lets stand unescaped in the place, but for what the tests cut URLs at.
+UNRESERVED = "ABCXYZabcxyz0189-._~"
+SUB_DELIMS = "!$'()*+,;"
+marked = st.text(UNRESERVED + SUB_DELIMS, max_size=12).map(lambda text: f"s3cr3t{text}s3cr3t")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://example.com", "https://example.com"),
+        ("https://example.com:8443/a/b;c", "https://example.com:8443/a/b;c"),
+        ("https://user:pw@example.com/a", "https://***@example.com/a"),
+        ("https://user@example.com", "https://***@example.com"),
+        ("https://@example.com", "https://***@example.com"),
+        ("https://me@work:p@w@example.com/", "https://***@example.com/"),
+        ("//user:pw@example.com/", "//***@example.com/"),
+        ("https://example.com/@handle", "https://example.com/@handle"),
+        ("https://example.com/a?key=secret", "https://example.com/a?key=***"),
+        ("https://example.com/?a=1&b=2", "https://example.com/?a=***&b=***"),
+        ("https://example.com/?a=", "https://example.com/?a=***"),
+        ("https://example.com/?a=b=c", "https://example.com/?a=***"),
+        ("https://example.com/?a=b?c", "https://example.com/?a=***"),
+        ("https://example.com/?token", "https://example.com/?***"),
+        ("https://example.com/?=value", "https://example.com/?=***"),
+        ("https://example.com/?", "https://example.com/?"),
+        ("https://example.com/?a=1&&token", "https://example.com/?a=***&&***"),
+        ("https://example.com/?to=me@example.com", "https://example.com/?to=***"),
+        ("https://example.com/a#access_token=1", "https://example.com/a"),
+        ("https://example.com/?a=1#b?c=2", "https://example.com/?a=***"),
+        ("https://example.com/#b?c=2", "https://example.com/"),
+        ("https://user:pw@[::1]:80", "https://***@[::1]:80"),
+        ("", ""),
+        ("no url at all", "no url at all"),
+    ],
+)
+def test_a_url_is_shown_without_userinfo_query_values_and_fragment(url, shown):
+    assert redact_url(url) == shown
+
+
+@given(user=marked, password=marked, name=st.sampled_from(["a", "key", ""]), value=marked, fragment=marked)
+def test_no_secret_of_a_url_survives(user, password, name, value, fragment):
+    url = f"https://{user}:{password}@example.com/path?{name}={value}&{value}#{fragment}"
+    assert redact_url(url) == f"https://***@example.com/path?{name}=***&***"
+
+
+@given(user=marked, password=marked, value=marked, token=marked)
+def test_no_secret_of_a_request_survives_in_an_error_or_what_led_to_it(user, password, value, token):
+    request = requests.Request(
+        "GET", f"https://{user}:{password}@example.com/path?key={value}", headers={"X-Token": token}
+    ).prepare()
+    reason = ProtocolError(f"no answer to {request.url} with {token}")
+    error = requests.ConnectionError(MaxRetryError(HTTPConnectionPool("example.com"), request.path_url, reason))
+    error.__cause__ = ValueError(f"{token} for {request.path_url}")
+    redact_error(error, request)
+    told = "".join(f"{link} {link!r}" for link in chain(error))
+    assert "s3cr3t" not in told
+    assert "/path?key=***" in told
+
+
+def prepared(url="https://example.com/", **headers):
+    return requests.Request(
+        "GET", url, headers={name.replace("_", "-"): value for name, value in headers.items()}
+    ).prepare()
+
+
+def redacted(error, request=None, proxies=None):
+    redact_error(error, request or prepared(), proxies)
+    return str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("at /a?key=secret (again)", "at /a?key=*** (again)"),
+        ("at '/a?key=secret'", "at '/a?key=***'"),
+        (
+            "from http://me:pw@a.example to http://b.example/?x=1",
+            "from http://***@a.example to http://b.example/?x=***",
+        ),
+        ("http://me:pw@a.example and http://me:pw@b.example", "http://***@a.example and http://***@b.example"),
+        ("is it a? or not", "is it a? or not"),
+        ("timed out after 3 s", "timed out after 3 s"),
+    ],
+)
+def test_urls_that_are_not_the_request_s_own_are_redacted_in_a_text_too(text, shown):
+    assert redacted(ValueError(text)) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("12345678", "sent ***"),
+        (b"12345678", "sent ***"),
+        ("1234567", "sent 1234567"),
+    ],
+)
+def test_header_values_are_hidden_if_they_are_long_enough_for_a_secret(value, shown):
+    text = value.decode() if isinstance(value, bytes) else value
+    assert redacted(ValueError(f"sent {text}"), prepared(X_Token=value)) == shown
+
+
+def test_a_query_with_quotes_and_brackets_is_hidden_whole():
+    request = prepared("https://example.com/a?key=it's(the)secret&b=1")
+    assert redacted(ValueError("url: /a?key=it's(the)secret&b=1 failed"), request) == "url: /a?key=***&b=*** failed"
+
+
+def test_the_fragment_of_the_request_is_hidden():
+    request = prepared("https://example.com/a#token")
+    assert redacted(ValueError("at https://example.com/a#token!"), request) == "at https://example.com/a!"
+
+
+def test_the_credentials_of_proxies_are_hidden():
+    proxies = {"https": "http://me:it's@proxy:8080", "http": ""}
+    assert (
+        redacted(OSError("no way to http://me:it's@proxy:8080"), proxies=proxies)
+        == "no way to http://***@proxy:8080"
+    )
+
+
+def test_an_error_whose_text_is_not_in_its_arguments_is_redacted_too():
+    assert "secret" not in redacted(OSError(5, "no answer from https://me:secret@example.com/?key=secret"))
+
+
+def test_arguments_that_are_no_text_stay_as_they_are():
+    error = ValueError(b"?a=1", 5, None, "?a=1")
+    redact_error(error, prepared())
+    assert error.args == (b"?a=1", 5, None, "?a=***")
+
+
+def test_a_request_that_is_not_prepared_has_no_secrets():
+    assert redacted(ValueError("nothing"), requests.PreparedRequest()) == "nothing"
+
+
+def test_the_request_itself_is_left_alone():
+    request = prepared("https://me:pw@example.com/?a=1", X_Trace="12345678")
+    redact_error(ValueError(request.url), request)
+    assert (request.url, request.headers["X-Trace"]) == ("https://me:pw@example.com/?a=1", "12345678")
+
+
+def test_a_chain_lists_cause_context_reason_and_arguments_each_once():
+    cause, context, argument = ValueError("cause"), KeyError("context"), OSError("argument")
+    reason = MaxRetryError(HTTPConnectionPool("example.com"), "/", cause)
+    error = TypeError("text", argument, reason)
+    error.__cause__, error.__context__ = cause, context
+    assert {*chain(error)} == {error, cause, context, argument, reason}
+    assert len(chain(error)) == 5
+
+
+def test_a_chain_that_bites_its_tail_ends():
+    first, second = ValueError("first"), ValueError("second")
+    first.__cause__, second.__cause__ = second, first
+    assert [*chain(first)] == [first, second]

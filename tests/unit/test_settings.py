@@ -1,0 +1,330 @@
+"""What the options of one adapter come to."""
+
+import logging
+import re
+import warnings
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from urllib3 import Retry
+
+from resilient_session._options import RULED, TABLE, VARIABLES
+from resilient_session._settings import Settings, shown
+
+
+def of(environ=None, /, **given):
+    return Settings.of(given, {} if environ is None else environ)
+
+
+def variables(**values):
+    return {f"RESILIENT_SESSION_{name.upper()}": text for name, text in values.items()}
+
+
+def test_an_option_left_out_has_its_default():
+    resolved = of()
+    assert resolved.values == {name: option.default for name, option in TABLE.items()}
+    assert set(resolved.origins.values()) == {"default"}
+    assert resolved.given == {}
+
+
+def test_a_variable_comes_before_the_default():
+    resolved = of(variables(total="5"))
+    assert resolved.values["total"] == 5
+    assert resolved.origins["total"] == "RESILIENT_SESSION_TOTAL"
+    assert resolved.origins["read"] == "default"
+
+
+def test_an_argument_comes_before_a_variable():
+    resolved = of(variables(total="5"), total=7)
+    assert resolved.values["total"] == 7
+    assert resolved.origins["total"] == "argument"
+    assert resolved.given == {"total": 7}
+
+
+def test_none_is_given_and_not_left_out():
+    resolved = of(variables(read="5", timeout="9"), read=None, timeout=None)
+    assert (resolved.values["read"], resolved.values["timeout"]) == (None, None)
+    assert resolved.origins["read"] == "argument"
+
+
+def test_what_was_given_is_kept_as_it_was_given_beside_its_normal_form():
+    resolved = of(allowed_methods=["get"], timeout=5)
+    assert resolved.given == {"allowed_methods": ["get"], "timeout": 5}
+    assert resolved.values["allowed_methods"] == {"GET"}
+    assert resolved.values["timeout"] == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("total", " 5 ", 5),
+        ("connect", "none", None),
+        ("timeout", "3.05,27", (3.05, 27)),
+        ("timeout", "none", None),
+        ("allowed_methods", "get,post", {"GET", "POST"}),
+        ("allowed_methods", "any", None),
+        ("status_forcelist", "502, 503", {502, 503}),
+        ("raise_on_status", "yes", True),
+        ("idempotency_keys", "1", True),
+        ("logger", "none", None),
+        ("logger", "app", "app"),
+        ("backoff_max", "1.5", 1.5),
+        ("total", "", 3),
+        ("total", "  ", 3),
+    ],
+)
+def test_a_variable_is_read_by_its_option(name, text, value):
+    assert of(variables(**{name: text})).values[name] == value
+
+
+def test_an_empty_variable_is_unset():
+    assert of(variables(total="")).origins["total"] == "default"
+
+
+def test_other_variables_are_nobody_s_business():
+    assert of({"TOTAL": "x", "MY_RESILIENT_SESSION_TOTAL": "x"}).values["total"] == 3
+
+
+def test_the_variables_of_the_process_are_read_by_default(monkeypatch):
+    monkeypatch.setenv("RESILIENT_SESSION_TOTAL", "8")
+    assert Settings.of({}).values["total"] == 8
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"total": -1}, ValueError, "total=-1: give a whole number, 0 or more"),
+        ({"total": "5"}, TypeError, "total='5': give a whole number, 0 or more"),
+        ({"total": None}, TypeError, "total=None: give a whole number, 0 or more"),
+        (
+            {"read": 2.5},
+            TypeError,
+            (
+                "read=2.5: give a whole number, 0 or more, or None: only `total` counts "
+                "(it is a count of retries; was `timeout` meant?)"
+            ),
+        ),
+        ({"jitter": 1}, TypeError, "jitter=1: give True or False"),
+        ({"backoff_max": float("nan")}, ValueError, "backoff_max=nan: give seconds, 0 or more"),
+        ({"retries": 5}, TypeError, "retries: no option of resilient_session; use `total`"),
+        (
+            {"redirect": 5},
+            TypeError,
+            "redirect: no option of resilient_session; use the session's own `max_redirects`",
+        ),
+        (
+            {"backoff_jitter": 1},
+            TypeError,
+            "backoff_jitter: no option of resilient_session; use `jitter`, or `backoff` for a rule of your own",
+        ),
+        (
+            {"method_whitelist": []},
+            TypeError,
+            "method_whitelist: no option of resilient_session; use `allowed_methods`",
+        ),
+        ({"totl": 5}, TypeError, "totl: no option of resilient_session; was `total` meant?"),
+    ],
+)
+def test_a_wrong_argument_is_one_clear_error(given, error, message):
+    with pytest.raises(error) as caught:
+        of(**given)
+    assert str(caught.value) == message
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_an_unknown_option_unlike_any_other_is_told_which_there_are():
+    with pytest.raises(
+        TypeError, match=r"^xyzzy: no option of resilient_session; there are total, connect, .*, jitter"
+    ):
+        of(xyzzy=1)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "message"),
+    [
+        ("total", "many", "RESILIENT_SESSION_TOTAL='many': give a whole number, 0 or more"),
+        ("jitter", "maybe", "RESILIENT_SESSION_JITTER='maybe': give True or False"),
+        (
+            "status",
+            "5xx",
+            (
+                "RESILIENT_SESSION_STATUS='5xx': give a whole number, 0 or more, or None: only `total` counts "
+                "(it is a count of retries; was `status_forcelist` meant?)"
+            ),
+        ),
+    ],
+)
+def test_a_wrong_variable_is_one_clear_error(variable, text, message):
+    with pytest.raises(ValueError, match=r"^" + re.escape(message) + "$") as caught:
+        of(variables(**{variable: text}))
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("totl", "variable RESILIENT_SESSION_TOTL: totl: no option of resilient_session; was `total` meant?"),
+        ("retries", "variable RESILIENT_SESSION_RETRIES: retries: no option of resilient_session; use `total`"),
+        ("max_retries", "variable RESILIENT_SESSION_MAX_RETRIES: max_retries can be given in code only"),
+        ("on_event", "variable RESILIENT_SESSION_ON_EVENT: on_event can be given in code only"),
+    ],
+)
+def test_a_variable_that_nobody_reads_is_a_warning(name, message):
+    with pytest.warns(UserWarning, match=r"^" + re.escape(message) + "$"):
+        resolved = of(variables(**{name: "5", "read": "2"}))
+    assert resolved.values["read"] == 2
+    assert resolved.values["max_retries"] is None
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=8),
+    st.binary(max_size=4),
+    st.lists(st.integers(90, 1010) | st.sampled_from(["get", "POST", "", "a b"]), max_size=3),
+    st.tuples(st.floats() | st.none(), st.floats() | st.none()),
+    st.sampled_from(
+        [{}, set(), object(), print, int, len, logging.getLogger(), Retry(1), 10**400, range(400, 500)]
+    ),
+)
+
+
+@settings(max_examples=400)
+@given(name=st.sampled_from([*TABLE]), value=VALUES)
+def test_any_value_fits_or_gives_an_error_that_names_option_and_value(name, value):
+    try:
+        fitted = of(**{name: value}).values[name]
+    except (TypeError, ValueError) as error:
+        assert str(error).startswith(f"{name}={shown(value)}: give {TABLE[name].kind.form}")  # noqa: PT017
+    else:
+        assert of(**{name: fitted}).values[name] == fitted
+
+
+@settings(max_examples=400)
+@given(
+    variable=st.sampled_from([*VARIABLES]),
+    text=st.text(max_size=8) | st.from_regex(r"none|any|[0-9.,-]{1,6}|[a-z, ]{1,6}", fullmatch=True),
+)
+def test_any_text_of_a_variable_is_read_or_gives_an_error_that_names_variable_and_text(variable, text):
+    option = TABLE[VARIABLES[variable]]
+    try:
+        value = of({variable: text}).values[VARIABLES[variable]]
+    except ValueError as error:
+        assert str(error).startswith(f"{variable}={text.strip()!r}: give {option.kind.form}")  # noqa: PT017
+    else:
+        assert option.kind.fit(value) == value
+
+
+@pytest.mark.parametrize("value", [10**5000, -(10**5000)], ids=["above", "below"])
+def test_a_number_too_long_to_be_shown_gives_an_error_that_names_the_option(value):
+    with pytest.raises(ValueError, match=r"^backoff_max=.*: give seconds, 0 or more$"):
+        of(backoff_max=value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a" * 78, "'" + "a" * 78 + "'"),
+        ("a" * 79, "'" + "a" * 79 + "..."),
+        (5, "5"),
+    ],
+)
+def test_a_long_value_is_shortened_in_an_error(value, text):
+    assert shown(value) == text
+
+
+@pytest.mark.parametrize("name", sorted(RULED))
+def test_a_retry_and_an_option_that_it_rules_cannot_both_be_given(name):
+    value = TABLE[name].default
+    with pytest.raises(TypeError) as caught:
+        of(**{"max_retries": Retry(2), name: value})
+    assert str(caught.value) == f"{name}={value!r}: `max_retries` rules it already; give one of the two"
+
+
+def test_a_number_of_retries_rules_the_total_alone():
+    resolved = of(variables(total="9"), max_retries=5, read=1)
+    assert (resolved.values["total"], resolved.values["read"]) == (5, 1)
+    assert (resolved.origins["total"], resolved.origins["read"]) == ("max_retries", "argument")
+    assert resolved.origins["status"] == "default"
+    assert resolved.values["unprocessed_statuses"] == {421, 425, 429}
+    with pytest.raises(TypeError, match=r"^total=5: `max_retries` rules it already; give one of the two$"):
+        of(max_retries=5, total=5)
+
+
+def test_the_first_of_several_options_that_a_retry_rules_is_named():
+    with pytest.raises(TypeError, match=r"^jitter=False: "):
+        of(max_retries=Retry(2), total=2, jitter=False)
+
+
+def test_a_retry_is_named_as_the_origin_of_what_it_rules():
+    resolved = of(max_retries=Retry(2))
+    assert {name for name, origin in resolved.origins.items() if origin == "max_retries"} == RULED | {
+        "unprocessed_statuses"
+    }
+    assert resolved.origins["max_retries"] == "argument"
+    assert resolved.origins["timeout"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("environ", "given", "statuses", "origin"),
+    [
+        ({}, {}, frozenset(), "max_retries"),
+        ({}, {"unprocessed_statuses": [429]}, {429}, "argument"),
+        (variables(unprocessed_statuses="425"), {}, {425}, "RESILIENT_SESSION_UNPROCESSED_STATUSES"),
+    ],
+)
+def test_with_a_retry_no_status_says_not_processed_unless_it_was_given(environ, given, statuses, origin):
+    resolved = of(environ, max_retries=Retry(2), **given)
+    assert resolved.values["unprocessed_statuses"] == statuses
+    assert resolved.origins["unprocessed_statuses"] == origin
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "after"),
+    [
+        ({"total": 5}, {"read": 1}, {"total": 5, "read": 1}),
+        ({"total": 5}, {"total": 2}, {"total": 2}),
+        ({"total": 5, "timeout": 9}, {}, {"total": 5, "timeout": 9}),
+        ({"total": 5, "timeout": 9}, {"max_retries": 4}, {"max_retries": 4, "timeout": 9}),
+        ({"max_retries": 4, "timeout": 9}, {"total": 5}, {"total": 5, "timeout": 9}),
+        ({"max_retries": 4}, {"max_retries": None}, {"max_retries": None}),
+        ({"total": 5}, {"max_retries": None}, {"total": 5, "max_retries": None}),
+        ({"backoff_factor": 2}, {"max_retries": 4}, {"backoff_factor": 2, "max_retries": 4}),
+        ({"max_retries": 4}, {"backoff_factor": 2}, {"backoff_factor": 2, "max_retries": 4}),
+    ],
+)
+def test_of_a_number_of_retries_and_the_total_what_is_given_last_counts(before, change, after):
+    assert of(**before).changed(change).given == after
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "kept"),
+    [
+        ({"total": 5, "jitter": False, "timeout": 9}, {"max_retries": Retry(2)}, {"timeout", "max_retries"}),
+        ({"max_retries": Retry(2), "timeout": 9}, {"jitter": False}, {"timeout", "jitter"}),
+        ({"max_retries": Retry(2)}, {"timeout": 9}, {"timeout", "max_retries"}),
+        ({"max_retries": Retry(2)}, {"max_retries": None, "total": 1}, {"max_retries", "total"}),
+    ],
+)
+def test_of_a_retry_and_what_it_rules_what_is_given_last_counts(before, change, kept):
+    assert of(**before).changed(change).given.keys() == kept
+
+
+def test_a_change_leaves_what_was_changed_alone():
+    resolved = of(total=5)
+    resolved.changed({"total": 2})
+    assert resolved.values["total"] == 5
+
+
+def test_a_change_that_contradicts_itself_is_refused():
+    with pytest.raises(TypeError, match=r"^total=1: `max_retries` rules it already"):
+        of().changed({"max_retries": Retry(2), "total": 1})
+
+
+def test_no_warning_is_given_without_reason():
+    with warnings.catch_warnings(record=True) as caught:
+        of(variables(total="5"), read=2)
+    assert caught == []
