@@ -53,6 +53,7 @@ def types(session: nox.Session) -> None:
     """Check the types of the code, and of what users write."""
     session.install(*group("types"), "-e", ".")
     session.run("mypy")
+    session.run("pyright")
 
 
 @nox.session

@@ -1,4 +1,4 @@
-"""What every test stands on: real sockets on loopback, a virtual clock, and an environment without our variables."""
+"""What every test stands on: real sockets on loopback, a virtual clock, and an environment that says nothing."""
 
 from __future__ import annotations
 

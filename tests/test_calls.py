@@ -123,8 +123,9 @@ def test_one_shot_body_is_sent_when_only_the_connect_had_failed(authority, clock
 
 
 def test_one_shot_body_is_not_sent_empty_by_a_redirect(session):
-    with FaultServer(redirect("/b", 307), Reply(200)) as server, pytest.raises(
-        requests.exceptions.UnrewindableBodyError
+    with (
+        FaultServer(redirect("/b", 307), Reply(200)) as server,
+        pytest.raises(requests.exceptions.UnrewindableBodyError),
     ):
         session.put(server.url("/a"), data=generator())
     assert len(server.requests) == 1
@@ -205,7 +206,9 @@ def test_callable_makes_the_key(clock):
     assert "Idempotency-Key" not in server.requests[1].headers
 
 
-def test_threads_share_a_session(session):
+def test_threads_share_a_session(clock):
+    session = resilient_session(total=50, clock=clock)
+
     def fetch():
         results.append(session.get(server.url("/")).status_code)
 

@@ -86,7 +86,7 @@ def test_connect_timeout_is_a_connect_timeout(clock):
 
 def test_name_that_does_not_exist_counts_like_a_refused_port(clock):
     session = resilient_session(total=5, connect=2, clock=clock)
-    with pytest.raises(requests.ConnectionError, match="NameResolutionError|Failed to resolve") as caught:
+    with pytest.raises(requests.ConnectionError, match="Failed to resolve") as caught:
         session.post("http://nowhere.invalid/", data="order")
     assert len(attempts_of(caught.value)) == 3
 

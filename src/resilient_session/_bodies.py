@@ -26,8 +26,9 @@ class Body:
 
     def __init__(self, content: object) -> None:
         self._content: Any = content
-        self._position = None if isinstance(content, (*_IN_MEMORY, Sequence)) else _position(content)
-        self.repeatable = isinstance(content, (*_IN_MEMORY, Sequence)) or self._position is not None
+        self._position = _position(content) if hasattr(content, "read") else None
+        lasting = isinstance(content, (*_IN_MEMORY, Sequence)) and not hasattr(content, "read")
+        self.repeatable = lasting or self._position is not None
 
     def rewind(self) -> bool:
         """Put the body back to where it stood.
@@ -47,8 +48,6 @@ class Body:
 
 def _position(content: Any) -> int | None:
     """Tell where a file stands, or None if it cannot be put back there."""
-    if not hasattr(content, "read"):
-        return None
     try:
         position: int = content.tell()
         content.seek(position)

@@ -16,6 +16,8 @@ from resilient_session._timeouts import Clock, SystemClock, Timeouts
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
+    from resilient_session._attempts import Event
+
 PREFIX = "RESILIENT_SESSION_"
 
 
@@ -223,7 +225,7 @@ class Options(TypedDict, total=False):
         ),
     ]
     on_event: Annotated[
-        "Callable[[Any], object] | None",
+        "Callable[[Event], object] | None",
         Option(
             None,
             kinds.Nullable(kinds.Hook("(event) -> anything"), "nobody"),

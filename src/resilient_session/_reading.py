@@ -13,7 +13,7 @@ import http.client
 import io
 import re
 import socket
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
@@ -47,14 +47,16 @@ class ClampedIO(socket.SocketIO):
         ended: whether the other side has closed the connection.
     """
 
-    def __init__(self, inner: socket.SocketIO, exchange: Exchange) -> None:
-        super().__init__(inner._sock, "r")  # type: ignore[attr-defined]  # noqa: SLF001 - as NTLM reads it
+    _sock: Any  # the socket; authentication by NTLM and Kerberos looks for it under this name, too
+
+    def __init__(self, inner: Any, exchange: Exchange) -> None:
+        super().__init__(inner._sock, "r")  # noqa: SLF001 - see above
         self._inner = inner
         self._exchange = exchange
         self.ended = False
 
     def readinto(self, buffer: Any) -> int | None:
-        sock: socket.socket = self._sock  # type: ignore[attr-defined]
+        sock = self._sock
         given = sock.gettimeout()
         limit = self._exchange.clamp_read(given)
         if limit == given:
@@ -73,7 +75,7 @@ class ClampedIO(socket.SocketIO):
         if not self.closed:
             self._inner.close()
             super(socket.SocketIO, self).close()
-            del self._sock
+            self._sock = None
 
 
 class ClampedResponse(http.client.HTTPResponse):
@@ -87,7 +89,7 @@ class ClampedResponse(http.client.HTTPResponse):
         if exchange is not None and isinstance(raw, socket.SocketIO):
             exchange.expect_head(sock.gettimeout())
             self._exchange = exchange
-            self._file = ClampedIO(cast("socket.SocketIO", self.fp.detach()), exchange)
+            self._file = ClampedIO(self.fp.detach(), exchange)
             self.fp = io.BufferedReader(self._file)
 
     def begin(self) -> None:
@@ -181,6 +183,8 @@ def discard(response: Response, exchange: Exchange) -> None:
     What is left of the body is drained up to a size and for a blink; else the connection is closed.
     """
     raw = response.raw
+    if raw is None:  # another adapter made the response, of nothing that could be let go
+        return
     if exchange.witnessed and (getattr(raw, "length_remaining", 0) or 0) <= DRAIN_LIMIT:
         exchange.limit(Deadline(BLINK, SystemClock()))
         with contextlib.suppress(HTTPError, OSError, http.client.HTTPException, ValueError, RuntimeError):

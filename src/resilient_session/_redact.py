@@ -42,6 +42,8 @@ def redact_error(error: BaseException, request: PreparedRequest, proxies: Mappin
     shown = dict(_secrets(request, proxies or {}))
     for link in chain(error):
         link.args = tuple(_redact_text(arg, shown) if isinstance(arg, str) else arg for arg in link.args)
+        if isinstance(link, OSError) and isinstance(link.strerror, str):  # what an OSError with a number shows
+            link.strerror = _redact_text(link.strerror, shown)
 
 
 def chain(error: BaseException) -> Collection[BaseException]:

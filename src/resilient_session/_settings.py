@@ -71,17 +71,16 @@ class Settings:
 
     def changed(self, options: Mapping[str, object]) -> Settings:
         """Resolve again, with other options; of a Retry and what it rules, what is given last counts."""
-        dropped = {"max_retries"} if options.keys() & RULED else set()
-        dropped |= RULED if options.get("max_retries") is not None else set()
+        dropped = ruled_by(options.get("max_retries"))
+        if options.keys() & ruled_by(self.given.get("max_retries")):
+            dropped |= {"max_retries"}
         kept = {name: value for name, value in self.given.items() if name not in dropped}
         return Settings.of({**kept, **options})
 
     def _let_retry_rule(self) -> None:
         """Let a given `max_retries` have its say over what it rules."""
         retries = self.values["max_retries"]
-        if retries is None:
-            return
-        ruled = RULED if isinstance(retries, urllib3.Retry) else {"total"}
+        ruled = ruled_by(retries)
         twice = sorted(ruled & self.given.keys())
         if twice:
             message = f"{twice[0]}={self.given[twice[0]]!r}: `max_retries` rules it already; give one of the two"  # type: ignore[literal-required]
@@ -89,14 +88,24 @@ class Settings:
         self.origins.update(dict.fromkeys(ruled, "max_retries"))
         if isinstance(retries, int):
             self.values["total"] = retries
-        elif self.origins["unprocessed_statuses"] == "default":
+        elif retries is not None and self.origins["unprocessed_statuses"] == "default":
             self.values["unprocessed_statuses"] = frozenset()
             self.origins["unprocessed_statuses"] = "max_retries"
 
 
+def ruled_by(retries: object) -> frozenset[str]:
+    """Name the options that a value of `max_retries` rules."""
+    if isinstance(retries, urllib3.Retry):
+        return RULED
+    return frozenset() if retries is None else frozenset({"total"})
+
+
 def shown(value: object) -> str:
     """Show a value in an error, shortened."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a number of too many digits, or an object that cannot show itself
+        text = f"a {type(value).__name__}"
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 

@@ -88,10 +88,11 @@ def is_timeout(value: object) -> TypeGuard[float]:
 
 def _parts(timeout: Timeout) -> tuple[float | None, float | None]:
     try:
-        read: object = timeout.read_timeout
+        read = _limit(timeout.read_timeout)
     except TimeoutStateError:  # a total alone: what the connect leaves of it is known later
-        read = timeout.total
-    return _limit(timeout.connect_timeout), _limit(read)
+        read = None
+    limits = [limit for limit in (read, _limit(timeout.total)) if limit is not None]
+    return _limit(timeout.connect_timeout), min(limits, default=None)
 
 
 def _limit(part: object) -> float | None:

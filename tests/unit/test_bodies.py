@@ -17,6 +17,10 @@ class Parts(Sequence):
         return 2
 
 
+class Tape(Parts, io.BytesIO):
+    """A sequence that is sent as a file, for it can be read like one."""
+
+
 class ReadOnly:
     def read(self, size=-1):
         return b""
@@ -97,6 +101,14 @@ def test_a_file_is_put_back_to_where_it_stood(make, start):
         file.read()
         assert body.rewind() is True
         assert file.tell() == start
+
+
+def test_a_sequence_that_is_sent_as_a_file_is_put_back_like_one():
+    tape = Tape(b"abcdef")
+    body = Body(tape)
+    tape.read()
+    assert body.rewind() is True
+    assert tape.tell() == 0
 
 
 def test_a_file_on_disk_is_put_back_to_where_it_stood(tmp_path):

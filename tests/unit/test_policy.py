@@ -19,6 +19,13 @@ UNTIL = "Sun, 06 Nov 1994 08:50:07 GMT"
 NOW = 784111777.0  # 30 seconds before
 
 
+class Picky(Counts):
+    """Somebody's own, which asks for all that urllib3 tells it."""
+
+    def is_retry(self, method, status_code, has_retry_after=False):
+        return (method, status_code, has_retry_after) == ("PUT", 418, True)
+
+
 ON_ITS_WAY = "ConnectionError once the request was on its way"
 UNSENT = "TimeoutError before the request was sent"
 
@@ -58,6 +65,7 @@ SOON = {"Retry-After": "1"}
         (answered(503, {"x-should-retry": "perhaps"}), {}, "status 503"),
         (answered(418, SOON), {"max_retries": Counts(1, status_forcelist=[418])}, "status 418"),
         (answered(429, SOON), {"max_retries": Counts(1)}, "status 429"),
+        (answered(418, SOON, method="PUT"), {"max_retries": Picky(1)}, "status 418"),
         # Safe?
         (failed(EARLY, method="POST"), {}, UNSENT),
         (failed(LATE, method="POST", keyed=True), {}, ON_ITS_WAY),
@@ -109,6 +117,7 @@ NOT_AGAIN = "the body cannot be sent again"
         (answered(302, SHOULD), {}, Stop("status 302", failed=False)),
         (answered(399, SHOULD), {}, Stop("status 399", failed=False)),
         (answered(429), {"max_retries": Counts(1)}, Stop("status 429", failed=False)),
+        (answered(418, method="PUT"), {"max_retries": Picky(1)}, Stop("status 418", failed=False)),
         # Safe?
         (failed(LATE, method="POST"), {}, Stop(f"{ON_ITS_WAY}; {NOT_ALLOWED}")),
         (failed(LATE), {"allowed_methods": []}, Stop(

@@ -101,7 +101,8 @@ def test_no_methods_is_an_empty_set_that_is_true():
 def test_a_copy_keeps_the_schedule_unless_it_is_given_another():
     retries = CarriedRetry(3, schedule=SCHEDULE)
     assert (retries.new(total=1).schedule, retries.new(total=1).total) == (SCHEDULE, 1)
-    assert retries.increment("GET", "/", error=BROKEN).schedule == SCHEDULE
+    counted = retries.increment("GET", "/", error=BROKEN)
+    assert (counted.schedule, counted.total) == (SCHEDULE, 2)
     assert retries.new(schedule=None).schedule is None
 
 
@@ -187,6 +188,11 @@ def on_a_tuesday(tuesday):
     return retries
 
 
+class Picky(Retry):
+    def is_retry(self, method, status_code, has_retry_after=False):
+        return (method, status_code, has_retry_after) == ("PUT", 418, True)
+
+
 class CarriedOnTuesdays(CarriedRetry):
     def is_retry(self, method, status_code, has_retry_after=False):
         return status_code == 200
@@ -212,6 +218,8 @@ class CarriedOnTuesdays(CarriedRetry):
         (Retry(3, respect_retry_after_header=False), "GET", 429, True, False),
         (on_a_tuesday(True), "GET", 200, False, True),
         (on_a_tuesday(False), "GET", 503, False, False),
+        (Picky(3), "PUT", 418, True, True),
+        (Picky(3), "GET", 418, True, False),
     ],
 )
 def test_a_retry_says_which_statuses_it_wants_for_any_method(retries, method, status, has_retry_after, wanted):

@@ -292,12 +292,18 @@ def test_with_a_retry_no_status_says_not_processed_unless_it_was_given(environ, 
         ({"max_retries": 4, "timeout": 9}, {"total": 5}, {"total": 5, "timeout": 9}),
         ({"max_retries": 4}, {"max_retries": None}, {"max_retries": None}),
         ({"total": 5}, {"max_retries": None}, {"total": 5, "max_retries": None}),
-        ({"backoff_factor": 2}, {"max_retries": 4}, {"backoff_factor": 2, "max_retries": 4}),
-        ({"max_retries": 4}, {"backoff_factor": 2}, {"backoff_factor": 2, "max_retries": 4}),
     ],
 )
 def test_of_a_number_of_retries_and_the_total_what_is_given_last_counts(before, change, after):
     assert of(**before).changed(change).given == after
+
+
+@pytest.mark.parametrize(
+    ("before", "change"),
+    [({"backoff_factor": 2}, {"max_retries": 4}), ({"max_retries": 4}, {"backoff_factor": 2})],
+)
+def test_a_number_of_retries_and_what_only_a_retry_would_rule_are_given_side_by_side(before, change):
+    assert of(**before).changed(change).given == {"backoff_factor": 2, "max_retries": 4}
 
 
 @pytest.mark.parametrize(

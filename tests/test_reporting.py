@@ -1,0 +1,159 @@
+"""What is told of a call, to whom, and what never is."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+
+import pytest
+import requests
+
+from resilient_session import GaveUp, Recovered, RetryScheduled, attempts_of, resilient_session
+from resilient_session.testing import FaultServer, Reply, refused_url
+
+
+def ours(caplog):
+    return [record for record in caplog.records if record.name == "resilient_session"]
+
+
+def test_nothing_is_logged_of_a_call_that_succeeds_at_once(session, caplog):
+    with FaultServer() as server, caplog.at_level(logging.DEBUG):
+        session.get(server.url("/"))
+    assert ours(caplog) == []
+
+
+def test_messages_are_constant_and_facts_are_arguments(session, caplog):
+    with FaultServer(Reply(503), Reply(200)) as server, caplog.at_level(logging.INFO):
+        session.get(server.url("/items"))
+    retrying, recovered = ours(caplog)
+    assert retrying.msg == "Retrying %s %s in %.2f s: attempt %d ended with %s"
+    assert (retrying.attempt, retrying.http_method, retrying.http_status) == (1, "GET", 503)
+    assert retrying.http_url == server.url("/items")
+    assert retrying.wait > 0
+    assert recovered.levelname == "INFO"
+    assert recovered.getMessage().startswith(f"Recovered GET {server.url('/items')} after 2 attempts in ")
+
+
+def test_retry_is_logged_before_its_wait(caplog):
+    class Watching:
+        def now(self):
+            return 0.0
+
+        def sleep(self, seconds):
+            logged.append(len(ours(caplog)))
+
+    logged: list[int] = []
+    session = resilient_session(clock=Watching())
+    with FaultServer(Reply(503), Reply(503), Reply(200)) as server, caplog.at_level(logging.INFO):
+        session.get(server.url("/"))
+    assert logged == [1, 2]
+
+
+def test_call_that_gives_up_is_a_warning_that_says_why(session, caplog):
+    with FaultServer(default=Reply(503)) as server:
+        session.post(server.url("/"), data="order")
+    (gave_up,) = ours(caplog)
+    assert gave_up.levelname == "WARNING"
+    assert "POST is not in allowed_methods" in gave_up.getMessage()
+
+
+def test_urllib3_says_nothing_beside(session, caplog):
+    with refused_url() as url, pytest.raises(requests.ConnectionError):
+        session.get(url)
+    assert {record.name for record in caplog.records} == {"resilient_session"}
+
+
+@pytest.mark.parametrize(
+    "logger", ["mine", logging.getLogger("mine"), logging.LoggerAdapter(logging.getLogger("mine"))]
+)
+def test_logger_is_given_by_name_or_itself(logger, caplog, clock):
+    session = resilient_session(logger=logger, clock=clock)
+    with FaultServer(Reply(503), Reply(200)) as server:
+        session.get(server.url("/"))
+    assert {record.name for record in caplog.records} == {"mine"}
+
+
+def test_bare_script_sees_the_warnings():
+    assert logging.getLogger("resilient_session").handlers == []
+
+
+def test_events_tell_each_retry_and_the_end(events, clock):
+    session = resilient_session(on_event=events.append, clock=clock)
+    with FaultServer(Reply(503), Reply(200), Reply(200), Reply(500), Reply(500)) as server:
+        session.get(server.url("/"))
+        session.get(server.url("/"))
+        session.post(server.url("/"))
+    scheduled, recovered, gave_up = events
+    assert isinstance(scheduled, RetryScheduled)
+    assert scheduled.attempt.status == 503
+    assert isinstance(recovered, Recovered)
+    assert [attempt.status for attempt in recovered.attempts] == [503, 200]
+    assert isinstance(gave_up, GaveUp)
+    assert gave_up.attempts[-1].status == 500
+
+
+def test_hook_that_fails_is_logged_and_dropped(caplog, clock):
+    def broken(event):
+        raise RuntimeError("mine")
+
+    session = resilient_session(on_event=broken, clock=clock)
+    with FaultServer(Reply(503), Reply(200)) as server:
+        assert session.get(server.url("/")).status_code == 200
+    assert [record.message for record in caplog.records if record.exc_info] == [
+        "A listener failed on RetryScheduled",
+        "A listener failed on Recovered",
+    ]
+
+
+def test_verdict_that_fails_is_logged_and_the_response_judged_without_it(caplog, clock):
+    session = resilient_session(retry_if=lambda response: response.json()["retry"], clock=clock)
+    with FaultServer(Reply(503, "no json"), Reply(200, '{"retry": false}')) as server:
+        assert session.get(server.url("/")).status_code == 200
+    assert any("retry_if failed" in record.message for record in caplog.records)
+
+
+def test_response_hooks_see_the_last_response_only(session):
+    seen = []
+    with FaultServer(Reply(503), Reply(200)) as server:
+        session.get(server.url("/"), hooks={"response": lambda response, **_: seen.append(response.status_code)})
+    assert seen == [200]
+
+
+SECRETS = ("hunter2", "t0psecret", "beareroftidings", "cookiemonster")
+
+
+def secretive(session, url):
+    return session.get(
+        f"{url}?token=t0psecret&page=t0psecret",
+        headers={"X-Token": "Bearer beareroftidings", "Cookie": "id=cookiemonster"},
+    )
+
+
+@pytest.mark.parametrize("reply", [Reply.reset(), Reply(503), Reply(200, "body", cut="body"), Reply.stall()])
+def test_no_secret_is_logged_or_told_or_raised(reply, caplog, events, clock):
+    session = resilient_session(on_event=events.append, clock=clock, raise_on_status=True, timeout=0.05)
+    with (
+        FaultServer(default=reply) as server,
+        caplog.at_level(logging.INFO),
+        pytest.raises(requests.RequestException) as caught,
+    ):
+        secretive(session, server.url("/items", userinfo=f"me:{SECRETS[0]}"))
+    told = "\n".join(
+        (
+            "".join(traceback.format_exception(caught.value)),
+            repr(caught.value),
+            repr(attempts_of(caught.value)),
+            repr(events),
+            repr(session.get_adapter("http://")),
+            *(f"{record.getMessage()} {vars(record)}" for record in ours(caplog)),
+        )
+    )
+    assert [secret for secret in SECRETS if secret in told] == []
+
+
+def test_secrets_of_a_refused_url_are_not_in_the_error(session):
+    with refused_url() as url, pytest.raises(requests.ConnectionError) as caught:
+        secretive(session, url)
+    told = "".join(traceback.format_exception(caught.value))
+    assert [secret for secret in SECRETS if secret in told] == []
+    assert "token=***" in told

@@ -1,0 +1,264 @@
+"""Around a session that is there already: what is replaced, adopted, driven and kept."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+
+import pytest
+import requests
+import urllib3
+from requests.adapters import BaseAdapter, HTTPAdapter
+
+from resilient_session import LoggingHTTPAdapter, TimeoutHTTPAdapter, attempts_of, resilient_session
+from resilient_session.testing import FaultServer, Reply
+
+
+class Counting(HTTPAdapter):
+    """An adapter that does something of its own."""
+
+    def __init__(self, **kwargs):
+        self.sent = 0
+        super().__init__(**kwargs)
+
+    def send(self, *args, **kwargs):
+        self.sent += 1
+        return super().send(*args, **kwargs)
+
+
+class Canned(BaseAdapter):
+    """An adapter that knows nothing of urllib3."""
+
+    def __init__(self):
+        super().__init__()
+        self.statuses = [503, 200]
+        self.closed = False
+
+    def send(self, request, **kwargs):
+        response = requests.Response()
+        response.status_code = self.statuses.pop(0)
+        response.request = request
+        response.url = request.url
+        response._content = b"canned"
+        return response
+
+    def close(self):
+        self.closed = True
+
+
+def test_new_session_logs_and_without_a_logger_does_not():
+    assert type(resilient_session().get_adapter("https://")) is LoggingHTTPAdapter
+    assert type(resilient_session(logger=None).get_adapter("http://")) is TimeoutHTTPAdapter
+
+
+def test_new_session_has_pools_for_threads_and_a_wrapped_one_keeps_its_own():
+    own = requests.Session()
+    own.mount("https://", HTTPAdapter(pool_maxsize=3, pool_connections=2))
+    assert resilient_session().get_adapter("https://").settings.values["pool_maxsize"] == 64
+    resilient_session(own)
+    assert own.get_adapter("https://").settings.values["pool_maxsize"] == 3
+    assert own.get_adapter("https://").settings.values["pool_connections"] == 2
+    resilient_session(own, pool_maxsize=20)
+    assert own.get_adapter("https://").settings.values["pool_maxsize"] == 20
+    assert own.get_adapter("https://").poolmanager.connection_pool_kw["maxsize"] == 20
+
+
+@pytest.mark.parametrize("bad", [requests.Session, "session", HTTPAdapter(), 3])
+def test_what_is_no_session_is_refused(bad):
+    with pytest.raises(TypeError, match=r"give a requests\.Session"):
+        resilient_session(bad)
+
+
+def test_every_prefix_of_http_becomes_resilient_and_others_stay():
+    own = requests.Session()
+    other = Canned()
+    own.mount("https://api.example.com/v1/", HTTPAdapter())
+    own.mount("HTTP://upper.example.com/", HTTPAdapter())
+    own.mount("ftp://", other)
+    before = list(own.adapters)
+    resilient_session(own)
+    assert list(own.adapters) == before
+    assert own.adapters["ftp://"] is other
+    assert all(isinstance(own.adapters[prefix], TimeoutHTTPAdapter) for prefix in before if prefix != "ftp://")
+
+
+def test_adapter_that_is_mounted_twice_stays_one():
+    own = requests.Session()
+    shared = HTTPAdapter()
+    own.mount("https://", shared)
+    own.mount("http://", shared)
+    resilient_session(own)
+    assert own.adapters["https://"] is own.adapters["http://"]
+
+
+def test_wrapping_twice_changes_nothing_and_with_options_changes_those():
+    session = resilient_session(total=5, timeout=9)
+    adapters = dict(session.adapters)
+    resilient_session(session)
+    assert dict(session.adapters) == adapters
+    assert session.get_adapter("http://").max_retries.total == 5
+    resilient_session(session, total=1)
+    assert session.get_adapter("http://").max_retries.total == 1
+    assert session.get_adapter("http://").settings.values["timeout"] == (9, 9)
+    assert dict(session.adapters) == adapters
+
+
+def test_retry_of_a_stock_adapter_rules_unless_the_call_gives_what_it_rules():
+    def wrapped(**options):
+        own = requests.Session()
+        own.mount("http://", HTTPAdapter(max_retries=urllib3.Retry(total=7, status_forcelist=[418])))
+        return resilient_session(own, **options).get_adapter("http://").max_retries
+
+    assert wrapped().total == 7
+    assert wrapped(timeout=5).status_forcelist == [418]
+    assert wrapped(total=2).total == 2
+    assert 418 not in wrapped(total=2).status_forcelist
+    assert wrapped(max_retries=1).total == 1
+
+
+def test_stock_default_is_not_adopted():
+    assert resilient_session(requests.Session()).get_adapter("http://").max_retries.total == 3
+
+
+def test_adopted_retry_gives_way_when_wrapped_again_with_options(clock):
+    own = requests.Session()
+    own.mount("http://", HTTPAdapter(max_retries=urllib3.Retry(total=7)))
+    resilient_session(own)
+    resilient_session(own, total=1)
+    assert own.get_adapter("http://").max_retries.total == 1
+
+
+def test_adapter_of_another_maker_is_driven_once_per_attempt(clock):
+    own = requests.Session()
+    inner = Counting(max_retries=urllib3.Retry(total=9, status_forcelist=[503], backoff_factor=9))
+    own.mount("http://", inner)
+    session = resilient_session(own, total=2, clock=clock)
+    with FaultServer(default=Reply(503)) as server:
+        response = session.get(server.url("/"))
+    assert inner.sent == len(server.requests) == len(attempts_of(response)) == 3
+    assert inner.max_retries.total == 9
+    assert response.connection is session.get_adapter("http://")
+
+
+def test_adapter_that_knows_nothing_of_urllib3_is_driven_too(clock):
+    own = requests.Session()
+    inner = Canned()
+    own.mount("https://", inner)
+    session = resilient_session(own, clock=clock)
+    response = session.get("https://example.com/")
+    assert response.text == "canned"
+    assert [attempt.status for attempt in attempts_of(response)] == [503, 200]
+    session.close()
+    assert inner.closed
+
+
+def test_driven_adapter_gets_connections_that_keep_the_promises(clock):
+    own = requests.Session()
+    own.mount("http://", Counting())
+    session = resilient_session(own, clock=clock)
+    with FaultServer(Reply(200, "body", cut="head"), Reply(200, "whole")) as server:
+        assert session.get(server.url("/")).text == "whole"
+
+
+def test_subclass_of_ours_may_override_what_requests_lets_it(clock):
+    class Signing(LoggingHTTPAdapter):
+        def __init__(self, **kwargs):
+            self.calls = 0
+            super().__init__(**kwargs)
+
+        def send(self, request, **kwargs):
+            self.calls += 1
+            return super().send(request, **kwargs)
+
+        def add_headers(self, request, **kwargs):
+            request.headers["X-Attempt"] = str(int(request.headers.get("X-Attempt", 0)) + 1)
+
+    session = requests.Session()
+    adapter = Signing(clock=clock)
+    session.mount("http://", adapter)
+    with FaultServer(Reply(503), Reply(200)) as server:
+        session.get(server.url("/"))
+    assert adapter.calls == 1
+    assert [request.headers["X-Attempt"] for request in server.requests] == ["1", "2"]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["ours first", "theirs first"])
+def test_adapters_mix_in_both_orders(first, clock):
+    class Headers(HTTPAdapter):
+        def send(self, request, *args, **kwargs):
+            request.headers["X-Mixed"] = "yes"
+            return super().send(request, *args, **kwargs)
+
+    bases = (TimeoutHTTPAdapter, Headers) if first else (Headers, TimeoutHTTPAdapter)
+    mixed = type("Mixed", bases, {})
+    session = requests.Session()
+    session.mount("http://", mixed(total=1, clock=clock))
+    with FaultServer(Reply(503), Reply(200)) as server:
+        assert session.get(server.url("/")).status_code == 200
+    assert {request.headers["X-Mixed"] for request in server.requests} == {"yes"}
+
+
+def test_adapter_with_a_finalizer_is_not_finalized_by_its_attempts(clock):
+    class Finalized(TimeoutHTTPAdapter):
+        finalized = 0
+
+        def __del__(self):
+            type(self).finalized += 1
+
+    session = requests.Session()
+    session.mount("http://", Finalized(clock=clock))
+    with FaultServer(Reply(503), Reply(200)) as server:
+        session.get(server.url("/"))
+    assert Finalized.finalized == 0
+
+
+def test_adapter_takes_the_four_of_requests_by_position():
+    adapter = TimeoutHTTPAdapter(3, 4, urllib3.Retry(5), True)
+    assert adapter.settings.values["pool_connections"] == 3
+    assert adapter.settings.values["pool_maxsize"] == 4
+    assert adapter.max_retries.total == 5
+    assert adapter.settings.values["pool_block"] is True
+
+
+def test_more_by_position_or_twice_is_an_error():
+    with pytest.raises(TypeError, match="5 arguments by position"):
+        TimeoutHTTPAdapter(1, 2, 3, False, 5)
+    with pytest.raises(TypeError, match="pool_connections: given twice"):
+        TimeoutHTTPAdapter(1, pool_connections=2)
+
+
+def test_signature_shows_every_option_with_its_default():
+    for shown in (resilient_session, TimeoutHTTPAdapter, LoggingHTTPAdapter):
+        parameters = inspect.signature(shown).parameters
+        assert parameters["total"].default == 3
+        assert parameters["backoff_max"].default == 30
+    assert next(iter(inspect.signature(resilient_session).parameters)) == "session"
+
+
+@pytest.mark.parametrize("again", [lambda it: pickle.loads(pickle.dumps(it)), copy.deepcopy])  # noqa: S301
+def test_session_pickles_and_copies_with_its_options(again):
+    session = again(resilient_session(total=7, timeout=(1, 2)))
+    assert session.get_adapter("http://").max_retries.total == 7
+    assert session.get_adapter("http://").settings.values["timeout"] == (1, 2)
+    assert session.get_adapter("http://")._calls is session.get_adapter("https://")._calls
+    with FaultServer() as server:
+        assert session.get(server.url("/")).text == "ok"
+
+
+def test_driven_session_pickles():
+    own = requests.Session()
+    own.mount("http://", Canned())
+    session = pickle.loads(pickle.dumps(resilient_session(own)))  # noqa: S301
+    assert isinstance(session.get_adapter("http://").inner, Canned)
+
+
+def test_variables_rule_below_arguments_and_above_defaults(monkeypatch):
+    monkeypatch.setenv("RESILIENT_SESSION_TOTAL", "5")
+    monkeypatch.setenv("RESILIENT_SESSION_TIMEOUT", "1,2")
+    assert resilient_session().get_adapter("http://").max_retries.total == 5
+    assert resilient_session(total=1).get_adapter("http://").max_retries.total == 1
+    assert TimeoutHTTPAdapter().settings.values["timeout"] == (1, 2)
+    monkeypatch.setenv("RESILIENT_SESSION_TOTAL", "many")
+    with pytest.raises(ValueError, match="RESILIENT_SESSION_TOTAL='many': give a whole number"):
+        resilient_session()
