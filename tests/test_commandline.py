@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import runpy
 import subprocess
 import sys
 
 import pytest
 
-from resilient_session import __main__ as commandline
 from resilient_session.__main__ import main
 from resilient_session.testing import FaultServer, Reply, VirtualClock, fast_retries, refused_url
 
@@ -305,9 +303,7 @@ def test_interrupt_ends_quietly(run):
     assert "Traceback" not in "".join(err)
 
 
-def test_module_runs_as_a_program(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["resilient_session", "--version"])
-    monkeypatch.delitem(sys.modules, commandline.__name__)
-    with pytest.raises(SystemExit, match="0"):
-        runpy.run_module("resilient_session", run_name="__main__")
-    assert capsys.readouterr().out.startswith("resilient-session ")
+def test_module_runs_as_a_program():
+    program = [sys.executable, "-m", "resilient_session", "--version"]
+    ran = subprocess.run(program, capture_output=True, text=True, check=True)  # noqa: S603
+    assert ran.stdout.startswith("resilient-session ")

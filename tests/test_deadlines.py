@@ -154,13 +154,10 @@ def test_waits_count_against_the_deadline():
 
 
 def test_deadline_that_passed_between_two_hops_ends_the_call(clock):
-    session = resilient_session(deadline=5, clock=clock, on_event=None)
-
-    def slow(request):
-        clock.advance(6)
-        return Reply(302, headers={"Location": "/b"})
-
-    with FaultServer(slow, Reply(200)) as server, pytest.raises(DeadlineExceeded) as caught:
+    session = resilient_session(deadline=5, clock=clock)
+    session.hooks["response"].append(lambda response, **_: clock.advance(6))
+    away = Reply(302, headers={"Location": "/b"})
+    with FaultServer(away, Reply(200)) as server, pytest.raises(DeadlineExceeded) as caught:
         session.get(server.url("/a"))
     assert [request.path for request in server.requests] == ["/a"]
     assert attempts_of(caught.value)[0].status == 302

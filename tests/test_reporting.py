@@ -119,13 +119,13 @@ def test_response_hooks_see_the_last_response_only(session):
     assert seen == [200]
 
 
-SECRETS = ("hunter2", "t0psecret", "beareroftidings", "cookiemonster")
+PASSWORD, TOKEN, BEARER, COOKIE = SECRETS = ("hunter2", "t0psecret", "beareroftidings", "cookiemonster")
 
 
 def secretive(session, url):
+    """Send all of the secrets. None is spelled out here, for tracebacks show the source."""
     return session.get(
-        f"{url}?token=t0psecret&page=t0psecret",
-        headers={"X-Token": "Bearer beareroftidings", "Cookie": "id=cookiemonster"},
+        f"{url}?token={TOKEN}&page={TOKEN}", headers={"X-Token": f"Bearer {BEARER}", "Cookie": f"id={COOKIE}"}
     )
 
 
@@ -137,7 +137,7 @@ def test_no_secret_is_logged_or_told_or_raised(reply, caplog, events, clock):
         caplog.at_level(logging.INFO),
         pytest.raises(requests.RequestException) as caught,
     ):
-        secretive(session, server.url("/items", userinfo=f"me:{SECRETS[0]}"))
+        secretive(session, server.url("/items", userinfo=f"me:{PASSWORD}"))
     told = "\n".join(
         (
             "".join(traceback.format_exception(caught.value)),

@@ -23,6 +23,7 @@ from requests.adapters import HTTPAdapter
 from resilient_session._attempts import GaveUp, Recovered, RetryScheduled
 from resilient_session._calls import Call, OpenCalls
 from resilient_session._connections import instrument
+from resilient_session._forks import forget_in_children
 from resilient_session._hop import Hop, Sending
 from resilient_session._logging import log_event
 from resilient_session._policy import Rules, Stop
@@ -95,6 +96,7 @@ class TimeoutHTTPAdapter(HTTPAdapter):
         self._settings = settings
         self._calls = calls
         self._resolver = Resolver()
+        forget_in_children(self)
         options = settings.values
         super().__init__(
             pool_connections=options["pool_connections"],
@@ -111,6 +113,17 @@ class TimeoutHTTPAdapter(HTTPAdapter):
             "_resolver": self._resolver,
             **super().__getstate__(),
         }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        forget_in_children(self)
+
+    def forget_parent(self) -> None:
+        """Begin anew in a forked child. What the parent had is kept, for to let go of it would take its locks."""
+        self._of_parent = (self.poolmanager, self.proxy_manager, self._resolver)
+        self._resolver = Resolver()
+        self.proxy_manager = {}
+        self.init_poolmanager(self._pool_connections, self._pool_maxsize, block=self._pool_block)
 
     @property
     def max_retries(self) -> urllib3.Retry:

@@ -8,7 +8,6 @@ is, without these promises; which one counts at that moment, for some are swappe
 from __future__ import annotations
 
 import functools
-import os
 import re
 import socket
 import sys
@@ -24,6 +23,7 @@ from urllib3.exceptions import (
 from urllib3.util import connection as urllib3_connection
 
 from resilient_session._exchange import Exchange, current
+from resilient_session._forks import forget_in_children
 from resilient_session._reading import ClampedResponse
 from resilient_session._timeouts import monotonic
 
@@ -48,7 +48,7 @@ class WitnessedConnection:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._pid = os.getpid()
+        forget_in_children(self)
         self._used = monotonic()
         self._server_limit: float | None = None
         self._requesting: Exchange | None = None
@@ -60,15 +60,18 @@ class WitnessedConnection:
         idle = monotonic() - self._used
         limits = (self._server_limit, exchange.idle_limit if exchange else None)
         fresh = all(limit is None or idle <= limit for limit in limits)
-        return fresh and self._pid == os.getpid() and super().is_connected  # type: ignore[misc]
+        return fresh and super().is_connected  # type: ignore[misc]
 
     def connect(self) -> None:
         exchange = current()
         if exchange is not None:
             exchange.witnessed = True
-        self._pid = os.getpid()
         self._server_limit = None
         super().connect()  # type: ignore[misc]
+
+    def forget_parent(self) -> None:
+        """Close this process's copy of the socket: to use it would mean to share it."""
+        super().close()  # type: ignore[misc]
 
     def _tunnel(self) -> None:
         """Ask a proxy for a tunnel: its answer, too, must come in time (private in http.client, for decades)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import ssl
+import traceback
 from typing import TYPE_CHECKING, NamedTuple
 
 import requests.exceptions
@@ -68,6 +69,15 @@ def failure_from(error: Exception, request: PreparedRequest, status: int | None 
         raised.__cause__ = error
     sent = not isinstance(cause, _UNSENT)
     return Failure(raised, cause, sent, _hopeless(raised, cause), status)
+
+
+def let_go(error: Exception) -> None:
+    """Drop what the frames of an error hold: sockets, bodies, headers. Their lines stay for the traceback.
+
+    Errors outlive their attempt as part of its record, and must not keep a connection alive with them.
+    """
+    for link in chain(error):
+        traceback.clear_frames(link.__traceback__)
 
 
 def witnessed(failure: Failure, *, sent: bool) -> Failure:

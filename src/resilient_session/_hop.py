@@ -14,7 +14,7 @@ from resilient_session import _cookies as cookies
 from resilient_session._attempts import Attempt
 from resilient_session._bodies import Body
 from resilient_session._exchange import Exchange, under_way
-from resilient_session._failures import Failure, failure_from, mention, overdue, unreadable, witnessed
+from resilient_session._failures import Failure, failure_from, let_go, mention, overdue, unreadable, witnessed
 from resilient_session._keys import HEADER, keyed
 from resilient_session._policy import Outcome, Retry, Stop, decide
 from resilient_session._reading import discard, guard
@@ -142,6 +142,7 @@ class Hop:
         exchange = self._exchange
         try:
             with under_way(exchange):
+                exchange.clamp(None)  # without any time left there is no attempt
                 response = send_once(self._request, self._sending._asdict())
         except Exception as error:  # noqa: BLE001 - each is either raised again or repeated
             return self._failure(error)
@@ -165,6 +166,7 @@ class Hop:
 
     def _failure(self, error: Exception, status: int | None = None) -> Failure:
         exchange = self._exchange
+        let_go(error)
         failure = failure_from(error, self._request, status)
         if exchange.witnessed:
             failure = witnessed(failure, sent=exchange.written)

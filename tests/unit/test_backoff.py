@@ -81,7 +81,7 @@ def test_a_rule_is_told_which_retry_it_is():
     assert [Backoff(0.5, 30, jitter=True, rule=lambda retry: 10 * retry).wait(n) for n in (1, 2, 3)] == [10, 20, 30]
 
 
-@pytest.mark.parametrize("wait", [-1, -0.001, math.nan, math.inf, None, "5", True, [1]])
+@pytest.mark.parametrize("wait", [-1, -0.001, math.nan, math.inf, 1e300, None, "5", True, [1]])
 def test_a_rule_that_gives_no_seconds_is_an_error_that_says_so(wait):
     with pytest.raises(ValueError, match=r"^backoff\(4\) gave .*: it must give seconds, 0 or more$") as caught:
         Backoff(0.5, 30, jitter=True, rule=lambda _: wait).wait(4)

@@ -26,6 +26,10 @@ class ReadOnly:
         return b""
 
 
+class Reel(Parts, ReadOnly):
+    """A sequence that is sent as a file, and cannot be put back."""
+
+
 class TellOnly(ReadOnly):
     def tell(self):
         return 0
@@ -75,6 +79,7 @@ def test_what_lies_in_memory_can_be_sent_again_as_it_is(content):
         {b"a"},
         {b"a": b"b"},
         ReadOnly(),
+        Reel(),
         TellOnly(),
         Unseekable(b"a"),
         PlaceWithoutRead(),

@@ -8,6 +8,7 @@ from requests import PreparedRequest, Request, Response
 from urllib3 import Retry
 
 from resilient_session._calls import Call, OpenCalls
+from resilient_session._timeouts import Deadline
 
 HERE = "https://example.com/a"
 
@@ -44,6 +45,11 @@ def call():
 
 def test_a_call_begins_with_nothing_tried(call):
     assert (call.retries.total, call.attempts, call.key, call.spent, call.deadline) == (3, [], None, None, None)
+
+
+def test_a_call_knows_its_deadline(clock):
+    end = Deadline(10, clock)
+    assert Call(Retry(3), end).deadline is end
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

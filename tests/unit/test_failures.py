@@ -1,6 +1,5 @@
 """What went wrong in one attempt."""
 
-import copy
 import http.client
 import socket
 import ssl
@@ -152,6 +151,7 @@ def test_what_another_try_meets_again_is_hopeless(error, hopeless):
 )
 def test_an_error_in_other_terms_names_its_request_and_where_it_came_from(error):
     raised = failure_from(error, REQUEST).error
+    assert str(raised) == str(error)
     assert raised.request is REQUEST
     assert raised.__cause__ is error
 
@@ -248,6 +248,7 @@ def test_what_is_no_timeout_was_not_caused_by_the_deadline(error):
 def test_malformed_framing_is_a_body_cut_short(error):
     read = unreadable(error, REQUEST)
     assert type(read) is exceptions.ChunkedEncodingError
+    assert str(read) == str(error)
     assert read.request is REQUEST
     assert read.__cause__ is error
 
@@ -267,20 +268,27 @@ def test_other_errors_while_a_body_is_read_stay_what_they_are(error):
 
 
 @pytest.mark.parametrize(
-    ("kind", "args", "text"),
+    ("make", "text"),
     [
-        (exceptions.ConnectTimeout, ["slow"], "slow (default)"),
-        (exceptions.ReadTimeout, ["silent", "more"], "silent (default)"),
-        (exceptions.ReadTimeout, [urllib3.ReadTimeoutError(POOL, "/", "silent")], "silent (default)"),
-        (exceptions.ConnectTimeout, [exhausted(urllib3.ConnectTimeoutError("slow"))], "slow')) (default)"),
-        (exceptions.ConnectTimeout, [TimeoutError()], "(default)"),
-        (exceptions.Timeout, [], "(default)"),
+        (lambda: exceptions.ConnectTimeout("slow"), "slow (default)"),
+        (lambda: exceptions.ReadTimeout("silent"), "silent (default)"),
+        (lambda: exceptions.ReadTimeout(urllib3.ReadTimeoutError(POOL, "/", "silent")), "silent (default)"),
+        (lambda: exceptions.ConnectTimeout(exhausted(urllib3.ConnectTimeoutError("slow"))), "slow')) (default)"),
     ],
 )
-def test_a_timeout_takes_a_mention(kind, args, text):
-    error = kind(*copy.deepcopy(args))
+def test_a_timeout_takes_a_mention(make, text):
+    error = make()
+    told = type(error.args[0])
     mention(error, "(default)")
-    assert str(error.args[0]).endswith(text)
+    assert str(error).endswith(text)
+    assert type(error.args[0]) is told
+
+
+@pytest.mark.parametrize("kind", [exceptions.Timeout, lambda: exceptions.ConnectTimeout(TimeoutError())])
+def test_a_timeout_without_words_takes_a_mention_alone(kind):
+    error = kind()
+    mention(error, "(default)")
+    assert str(error).strip() == "(default)"
 
 
 def test_a_mention_leaves_the_other_arguments_of_a_timeout_alone():

@@ -138,6 +138,13 @@ def test_only_options_make_a_schedule(retries, schedule):
     assert schedule_of(retries) == schedule
 
 
+class Picky(Retry):
+    """Somebody's own, which asks for all that urllib3 tells it."""
+
+    def is_retry(self, method, status_code, has_retry_after=False):
+        return (method, status_code, has_retry_after) == ("PUT", 418, True)
+
+
 @pytest.mark.parametrize(
     ("retries", "stock"),
     [
@@ -147,6 +154,7 @@ def test_only_options_make_a_schedule(retries, schedule):
         (HTTPAdapter(max_retries=0).max_retries, True),
         (HTTPAdapter(max_retries=1).max_retries, False),
         (Retry(0, read=False, status_forcelist=[500]), False),
+        (Picky(0, read=False), False),
         (0, False),
         (None, False),
     ],
@@ -186,11 +194,6 @@ def on_a_tuesday(tuesday):
     retries = OnTuesdays(3)
     retries.tuesday = tuesday
     return retries
-
-
-class Picky(Retry):
-    def is_retry(self, method, status_code, has_retry_after=False):
-        return (method, status_code, has_retry_after) == ("PUT", 418, True)
 
 
 class CarriedOnTuesdays(CarriedRetry):

@@ -220,7 +220,7 @@ def test_any_text_of_a_variable_is_read_or_gives_an_error_that_names_variable_an
 
 @pytest.mark.parametrize("value", [10**5000, -(10**5000)], ids=["above", "below"])
 def test_a_number_too_long_to_be_shown_gives_an_error_that_names_the_option(value):
-    with pytest.raises(ValueError, match=r"^backoff_max=.*: give seconds, 0 or more$"):
+    with pytest.raises(ValueError, match=r"^backoff_max=an? int: give seconds, 0 or more$"):
         of(backoff_max=value)
 
 
