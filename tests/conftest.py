@@ -14,7 +14,7 @@ from resilient_session.testing import VirtualClock
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
     for name in os.environ:
-        if name.startswith("RESILIENT_SESSION_") or name.lower().endswith("_proxy"):
+        if name.startswith("RESILIENT_SESSION_") or name.lower().endswith(("_proxy", "_ca_bundle")):
             monkeypatch.delenv(name)
 
 

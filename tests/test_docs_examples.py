@@ -157,15 +157,16 @@ class Page:
 @contextlib.contextmanager
 def as_in_a_script(out):
     """Let output be caught, and logging be as it is before anybody configured it."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    root.handlers[:] = []
+    loggers = [logging.getLogger(), logging.getLogger("resilient_session")]
+    before = [(logger, logger.handlers[:], logger.level) for logger in loggers]
+    logging.getLogger().handlers[:] = []
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
             yield
     finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
+        for logger, handlers, level in before:
+            logger.handlers[:] = handlers
+            logger.setLevel(level)
 
 
 @pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import traceback
 
 import pytest
 import requests
 
-from resilient_session import GaveUp, Recovered, RetryScheduled, attempts_of, resilient_session
+from resilient_session import GaveUp, LoggingHTTPAdapter, Recovered, RetryScheduled, attempts_of, resilient_session
 from resilient_session.testing import FaultServer, Reply, refused_url
 
 
@@ -74,7 +76,17 @@ def test_logger_is_given_by_name_or_itself(logger, caplog, clock):
 
 
 def test_bare_script_sees_the_warnings():
-    assert logging.getLogger("resilient_session").handlers == []
+    program = [sys.executable, "-c", "import logging, resilient_session as r; r._adapter._log.warning('seen')"]
+    ran = subprocess.run(program, capture_output=True, text=True, check=True)  # noqa: S603
+    assert ran.stderr == "seen\n"
+
+
+def test_logging_adapter_without_a_logger_is_silent(caplog, clock):
+    session = requests.Session()
+    session.mount("http://", LoggingHTTPAdapter(logger=None, clock=clock))
+    with FaultServer(Reply(503), Reply(200)) as server:
+        session.get(server.url("/"))
+    assert caplog.records == []
 
 
 def test_events_tell_each_retry_and_the_end(events, clock):

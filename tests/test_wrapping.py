@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.metadata
 import inspect
 import pickle
 
@@ -11,6 +12,7 @@ import requests
 import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 
+import resilient_session as resilient_session_package
 from resilient_session import LoggingHTTPAdapter, TimeoutHTTPAdapter, attempts_of, resilient_session
 from resilient_session.testing import FaultServer, Reply
 
@@ -141,12 +143,13 @@ def test_adapter_of_another_maker_is_driven_once_per_attempt(clock):
     assert response.connection is session.get_adapter("http://")
 
 
-def test_adapter_that_knows_nothing_of_urllib3_is_driven_too(clock):
+@pytest.mark.parametrize("stream", [False, True])
+def test_adapter_that_knows_nothing_of_urllib3_is_driven_too(stream, clock):
     own = requests.Session()
     inner = Canned()
     own.mount("https://", inner)
     session = resilient_session(own, clock=clock)
-    response = session.get("https://example.com/")
+    response = session.get("https://example.com/", stream=stream)
     assert response.text == "canned"
     assert [attempt.status for attempt in attempts_of(response)] == [503, 200]
     session.close()
@@ -226,6 +229,12 @@ def test_more_by_position_or_twice_is_an_error():
         TimeoutHTTPAdapter(1, 2, 3, False, 5)
     with pytest.raises(TypeError, match="pool_connections: given twice"):
         TimeoutHTTPAdapter(1, pool_connections=2)
+
+
+def test_version_is_the_one_of_the_distribution():
+    assert resilient_session_package.__version__ == importlib.metadata.version("resilient-session")
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = resilient_session_package.nonsense
 
 
 def test_signature_shows_every_option_with_its_default():

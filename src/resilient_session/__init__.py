@@ -7,6 +7,8 @@
 from resilient_session._adapter import LoggingHTTPAdapter, TimeoutHTTPAdapter
 from resilient_session._attempts import Attempt, Event, GaveUp, Recovered, RetryScheduled, attempts_of
 from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
+from resilient_session._explain import Explanation, explain
+from resilient_session._forecast import ExplainedFailure
 from resilient_session._options import Options
 from resilient_session._session import resilient_session
 from resilient_session._timeouts import Clock, deadline
@@ -17,6 +19,8 @@ __all__ = [
     "Clock",
     "DeadlineExceeded",
     "Event",
+    "ExplainedFailure",
+    "Explanation",
     "GaveUp",
     "LoggingHTTPAdapter",
     "Options",
@@ -26,6 +30,7 @@ __all__ = [
     "TimeoutHTTPAdapter",
     "attempts_of",
     "deadline",
+    "explain",
     "resilient_session",
 ]
 

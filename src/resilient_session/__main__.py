@@ -6,6 +6,7 @@ Each command is one function that adds its parser, and one that runs it and retu
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import re
@@ -18,8 +19,10 @@ import requests
 import urllib3
 from requests.structures import CaseInsensitiveDict
 
+from resilient_session._explain import explain
 from resilient_session._fetch import Wanted, fetch
 from resilient_session._options import PREFIX, VARIABLES, Options
+from resilient_session._session import resilient_session
 from resilient_session._settings import Settings
 from resilient_session._version import __version__
 
@@ -70,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="version", version=_versions())
     commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_add_demo, _add_get):
+    for add in (_add_demo, _add_explain, _add_get):
         add(commands)
     return made
 
@@ -112,6 +115,34 @@ def _demo(_: argparse.Namespace) -> int:
     return 0 if all(row.kept for row in rows) else _FAILED
 
 
+def _add_explain(commands: Any) -> None:
+    command = commands.add_parser(
+        "explain",
+        help="say what would be retried, how often, after what waits, and why",
+        description="Say for each kind of failure of a request whether it would be retried, how often and after "
+        "what waits, and which option says so. Nothing is sent.",
+        epilog="Exit status: 0; 1 for a URL that is none; 2 for wrong arguments. Options for --set: "
+        f"{', '.join(VARIABLES.values())}.",
+        allow_abbrev=False,
+    )
+    command.add_argument("method", metavar="METHOD", help="such as GET or POST")
+    command.add_argument("url", type=_url, metavar="URL", help="http:// or https://")
+    _add_options(command)
+    command.add_argument("--json", action="store_true", help="write JSON instead of text")
+    command.set_defaults(run=_explain)
+
+
+def _explain(given: argparse.Namespace) -> int:
+    with resilient_session(**cast("Options", _options(given))) as session:
+        try:
+            explanation = explain(session, given.method, given.url)
+        except requests.RequestException as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
+            return _FAILED
+    print(json.dumps(explanation.as_dict(), indent=2) if given.json else explanation)
+    return 0
+
+
 def _add_get(commands: Any) -> None:
     command = commands.add_parser(
         "get",
@@ -130,6 +161,11 @@ def _add_get(commands: Any) -> None:
     command.add_argument(
         "-d", "--data", type=_data, metavar="TEXT", help="the body, as it is; @FILE takes it from a file"
     )
+    _add_options(command)
+    command.set_defaults(run=_get)
+
+
+def _add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--set",
         type=_option,
@@ -140,13 +176,14 @@ def _add_get(commands: Any) -> None:
         help="an option of the library, written as its environment variable would be, such as total=5 or "
         "timeout=3.05,27; repeatable",
     )
-    command.set_defaults(run=_get)
+
+
+def _options(given: argparse.Namespace) -> dict[str, object]:
+    return {name: value for pair in given.options for name, value in pair.items()}
 
 
 def _get(given: argparse.Namespace) -> int:
-    options: dict[str, object] = {"logger": None}  # the timeline says it all
-    for pair in given.options:
-        options.update(pair)
+    options = {"logger": None, **_options(given)}  # the timeline says it all
     method = given.request or ("GET" if given.data is None else "POST")
     wanted = Wanted(method, given.url, _joined(given.header), given.data)
     outcome = fetch(wanted, cast("Options", options), sys.stderr)

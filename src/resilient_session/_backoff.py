@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, NamedTuple
 
+from resilient_session._timeouts import LONGEST
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -57,7 +59,7 @@ class Backoff(NamedTuple):
 
 
 def _checked(wait: object, retry: int) -> float:
-    if not isinstance(wait, (int, float)) or isinstance(wait, bool) or not 0 <= wait < float("inf"):
+    if not isinstance(wait, (int, float)) or isinstance(wait, bool) or not 0 <= wait <= LONGEST:
         message = f"backoff({retry}) gave {wait!r}: it must give seconds, 0 or more"
         raise ValueError(message)
     return wait

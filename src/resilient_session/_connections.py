@@ -28,7 +28,7 @@ from resilient_session._reading import ClampedResponse
 from resilient_session._timeouts import monotonic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from urllib3 import PoolManager
 
@@ -93,19 +93,18 @@ class WitnessedConnection:
             self._requesting = None
 
     def send(self, data: Any) -> None:
-        """Send a part of a request, of which the first byte ends the time when nothing has happened yet."""
+        """Send a part of a request. With its first byte the time is over in which nothing has happened yet."""
         exchange = self._requesting
-        if exchange is None or not isinstance(data, (bytes, bytearray, memoryview)):
+        if exchange is None:  # the request of a tunnel, or of somebody who uses the pools directly
             super().send(data)  # type: ignore[misc]
             return
         if self.sock is None and self.auto_open:  # type: ignore[attr-defined]
             self.connect()
             exchange.stage = "sending the request"
-        view = memoryview(data)
-        for start in range(0, len(view), _SLICE):
+        for part in _slices(data):
             self.sock.settimeout(exchange.clamp(exchange.timeouts.read))  # type: ignore[attr-defined]
             exchange.written = True
-            super().send(view[start : start + _SLICE] if len(view) > _SLICE else data)  # type: ignore[misc]
+            super().send(part)  # type: ignore[misc]
 
     def getresponse(self, *args: Any, **kwargs: Any) -> Any:
         _enter(current(), "waiting for the answer")
@@ -161,6 +160,14 @@ def _connect_in_time(own: urllib3.connection.HTTPConnection, exchange: Exchange 
     exchange.stage = "shaking hands over TLS" if hasattr(own, "ssl_context") else "sending the request"
     sock.settimeout(exchange.clamp(own.timeout))
     return sock
+
+
+def _slices(data: Any) -> Iterable[Any]:
+    """Yield what is sent at a time; as a whole what is short, or is no bytes and http.client's to read."""
+    if not isinstance(data, (bytes, bytearray, memoryview)) or len(data) <= _SLICE:
+        return (data,)
+    view = memoryview(data)
+    return (view[start : start + _SLICE] for start in range(0, len(view), _SLICE))
 
 
 def _first_to_answer(

@@ -18,12 +18,17 @@ from urllib3.connection import HTTPConnection
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+ONCE_SENT = "reset after it was sent"
+CUT_BODY = "cut body"
+BAD_CERTIFICATE = "certificate refused"
+"""Kinds that others ask for by their name."""
+
 _CONTRAST = frozenset({400, 404, 500, 503})
 """Statuses that are of interest whatever is retried: two that hardly ever are, two that mostly are."""
 
 _ASKS_TO_WAIT = (429, 503)
-_WISHES = (10, 3600, 86400)
-"""Seconds that servers ask for."""
+_LONGEST_WISH = 10**9
+"""Seconds; what lies beyond is no number that a server writes."""
 
 _PROXY_AUTHENTICATION = 407
 
@@ -68,9 +73,9 @@ def faults(*, tls: bool, proxied: bool, statuses: Iterable[int], longest_wish: f
         yield from _handshaking()
     connects = 1 + tls
     yield Fault("reset before it was sent", _reset(), sent=False, connects=connects)
-    yield Fault("reset after it was sent", _reset(), connects=connects)
+    yield Fault(ONCE_SENT, _reset(), connects=connects)
     yield Fault("read timeout", _read_timeout(), connects=connects, timeout="read")
-    yield Fault("cut body", _cut_body(), connects=connects, in_body=True)
+    yield Fault(CUT_BODY, _cut_body(), connects=connects, in_body=True)
     for status in sorted(_CONTRAST.union(statuses)):
         yield Fault(f"status {status}", status=status, connects=connects)
     for status in _ASKS_TO_WAIT:
@@ -89,8 +94,11 @@ def _connecting(*, proxied: bool) -> Iterator[Fault]:
         ("port refused", refused, requests.exceptions.ConnectionError, None),
         ("connect timeout", timed_out, requests.exceptions.ConnectTimeout, "connect"),
     ):
-        error = _exhausted(_no_proxy(cause), requests.exceptions.ProxyError) if proxied else _exhausted(cause, raised)
-        yield Fault(f"{name} (proxy)" if proxied else name, error, sent=False, timeout=timeout)
+        if proxied:
+            refusal = _exhausted(_no_proxy(cause), requests.exceptions.ProxyError)
+            yield Fault(f"{name} (proxy)", refusal, sent=False, timeout=timeout)
+        else:
+            yield Fault(name, _exhausted(cause, raised), sent=False, timeout=timeout)
 
 
 def _refused_by_proxy(*, tls: bool) -> Fault:
@@ -105,7 +113,7 @@ def _refused_by_proxy(*, tls: bool) -> Fault:
 def _handshaking() -> Iterator[Fault]:
     bad = urllib3.exceptions.SSLError(ssl.SSLCertVerificationError(1, "certificate verify failed"))
     yield Fault("TLS handshake breaks", _reset(), sent=False, connects=2)
-    yield Fault("certificate refused", _exhausted(bad, requests.exceptions.SSLError), sent=False, connects=2)
+    yield Fault(BAD_CERTIFICATE, _exhausted(bad, requests.exceptions.SSLError), sent=False, connects=2)
 
 
 def _exhausted(
@@ -134,10 +142,9 @@ def _cut_body() -> Exception:
 
 
 def _wishes(longest: float) -> tuple[int, int]:
-    """Return a wish that a server may have, and one that goes too far."""
-    within = max((wish for wish in _WISHES if wish <= longest), default=int(longest))
-    beyond = min((wish for wish in _WISHES if wish > longest), default=int(longest) + 1)
-    return within, beyond
+    """Return the longest wish that a server may have, and one that goes too far."""
+    within = int(min(longest, _LONGEST_WISH))
+    return within, within + 1
 
 
 _HOST = "host.invalid"

@@ -1,7 +1,7 @@
 """What would follow a kind of failure: the policy, asked again and again until it says stop.
 
-Nothing is decided here. For our adapters `decide` is asked, for others urllib3's own `Retry`; and to learn which
-rule said no, it is asked once more with one thing changed: what changes the answer is what said it.
+Nothing is decided here. To learn which rule said no, the policy is asked once more with one thing changed: what
+changes the answer is what said it.
 """
 
 from __future__ import annotations
@@ -12,30 +12,18 @@ import math
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import urllib3
-from requests.adapters import HTTPAdapter
 
-from resilient_session._bodies import Body
-from resilient_session._calls import Call
-from resilient_session._driven import DrivenHTTPAdapter
-from resilient_session._failures import failure_from, overdue, witnessed
-from resilient_session._keys import HEADER, keyed
-from resilient_session._options import PREFIX
-from resilient_session._policy import Outcome, Retry, Rules, Stop, decide
-from resilient_session._redact import redact_url
-from resilient_session._retry import NO_METHODS, CarriedRetry, is_stock
-from resilient_session._timeouts import Deadline, Timeouts, nearest
+from resilient_session._conduct import Situation, shown_value
+from resilient_session._keys import HEADER
+from resilient_session._policy import Retry, Stop
+from resilient_session._retry import NO_METHODS, CarriedRetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from requests import PreparedRequest
-    from requests.adapters import BaseAdapter
-    from typing_extensions import Self
-
-    from resilient_session._adapter import TimeoutHTTPAdapter
-    from resilient_session._failures import Failure
+    from resilient_session._conduct import Conduct
     from resilient_session._faults import Fault
-    from resilient_session._timeouts import TimeoutType
+    from resilient_session._policy import Outcome
 
 MOST = 500
 """Retries; what goes on for longer is told as going on."""
@@ -61,152 +49,6 @@ class ExplainedFailure(NamedTuple):
     reason: str
 
 
-class Situation(NamedTuple):
-    """What a decision is made on."""
-
-    outcome: Outcome
-    retries: urllib3.Retry
-    rules: Rules
-
-    def with_retries(self, **changes: object) -> Self:
-        """Return the situation under another `urllib3.Retry`."""
-        retries = copy.copy(self.retries)
-        vars(retries).update(changes)
-        return self._replace(retries=retries)
-
-
-class Conduct:
-    """How an adapter that is not ours goes about it: `requests` sends, and urllib3 retries.
-
-    Args:
-        adapter: the adapter.
-        request: the request that it is given.
-        timeout: the timeout that it is given; None for none.
-        stream: whether the caller reads the body.
-
-    Attributes:
-        retries: what rules the retries.
-        timeouts: those of each attempt.
-        timeout_origin: who says so.
-        deadline: seconds for a call; None for no end.
-        deadline_origin: who says so.
-        start: what is known of a request before it fails.
-    """
-
-    resilient = False
-
-    def __init__(self, adapter: BaseAdapter, request: PreparedRequest, timeout: TimeoutType, *, stream: bool) -> None:
-        self.retries = urllib3.Retry.from_int(getattr(adapter, "max_retries", None))
-        self.rules = Rules(frozenset(), getattr(self.retries, "retry_after_max", math.inf))
-        self.timeouts = Timeouts.of(timeout)
-        self.timeout_origin = "requests has no default" if timeout is None else "call"
-        self.deadline: float | None = None
-        self.deadline_origin = "stock requests knows none"
-        self.stream = stream
-        self.start = Outcome(
-            method=str(request.method), url=redact_url(str(request.url)), repeatable=Body(request.body).repeatable
-        )
-        self._request = request
-
-    @property
-    def retries_nothing(self) -> bool:
-        """Whether the adapter has what `requests` gives one that was given no retries."""
-        return is_stock(self.retries)
-
-    def failure(self, fault: Fault) -> Failure:
-        """Return a failure as the adapter sees it."""
-        return failure_from(cast("Exception", fault.error), self._request)
-
-    def overdue(self, failure: Failure) -> Failure:
-        """Return a failure that the deadline caused."""
-        return overdue(failure, "explaining", self._request)
-
-    def unseen(self, fault: Fault) -> str | None:
-        """Say why the adapter does not see a failure; None if it does."""
-        if not fault.in_body:
-            return None
-        return "the body is read by " + ("the caller" if self.stream else "requests, after its adapter has returned")
-
-    def judge(self, situation: Situation, draw: float) -> Retry | Stop:  # noqa: ARG002 - urllib3 draws by itself
-        """Do what `HTTPConnectionPool.urlopen` does around its `Retry`."""
-        outcome, retries, _ = situation
-        answer, error = outcome.answer, outcome.failure and outcome.failure.cause
-        wishes = answer is not None and "retry-after" in answer.headers
-        if answer is not None and not retries.is_retry(outcome.method, answer.status, wishes):
-            return Stop("not wanted", failed=False)
-        try:
-            left = retries.increment(outcome.method, outcome.url, response=answer, error=error)
-        except urllib3.exceptions.MaxRetryError:
-            return Stop("no retries are left", spent=True)
-        except urllib3.exceptions.HTTPError:
-            return Stop("raised at once")
-        asked = left.get_retry_after(answer) if answer is not None and left.respect_retry_after_header else None
-        return Retry(asked or left.get_backoff_time(), "", left)
-
-    def named(self, option: str, *, value: bool = False) -> str:
-        """Name an option, and who gave it."""
-        text = f"{option}={_shown(getattr(self.retries, option))}" if value else option
-        return f"{text} (the mounted Retry)"
-
-
-class OwnConduct(Conduct):
-    """How one of our adapters goes about it."""
-
-    resilient = True
-
-    def __init__(
-        self, adapter: TimeoutHTTPAdapter, request: PreparedRequest, timeout: TimeoutType, *, stream: bool
-    ) -> None:
-        options = adapter.settings.values
-        ours = cast("TimeoutType", options["timeout"])
-        super().__init__(adapter, request, ours if timeout is None else timeout, stream=stream)
-        self._values: Mapping[str, object] = cast("Mapping[str, object]", options)
-        self._origins = adapter.settings.origins
-        self.rules = Rules.of(options)
-        self.timeout_origin = self._origins["timeout"] if timeout is None else "call"
-        with_key = keyed(request, Call(self.retries), bool(options["idempotency_keys"]))
-        self.start = self.start._replace(keyed=bool(with_key.headers.get(HEADER)))
-        # A connection tells how far a request came only if it is one of ours.
-        self._witnesses = not isinstance(adapter, DrivenHTTPAdapter) or isinstance(adapter.inner, HTTPAdapter)
-        self._set_deadline(None if options["deadline"] is None else Deadline(options["deadline"], options["clock"]))
-
-    def _set_deadline(self, own: Deadline | None) -> None:
-        first = nearest(own)
-        scoped = first is not None and first is not own
-        self.deadline = None if first is None else first.left() if scoped else first.seconds
-        self.deadline_origin = "the scope around the call" if scoped else self._origins["deadline"]
-
-    @property
-    def retries_nothing(self) -> bool:
-        """False: what is retried is said by options."""
-        return False
-
-    @property
-    def is_judged(self) -> bool:
-        """Whether `retry_if` is asked of every answer first."""
-        return self._values["retry_if"] is not None
-
-    def failure(self, fault: Fault) -> Failure:
-        """Return a failure as our connections see it."""
-        failure = super().failure(fault)
-        return witnessed(failure, sent=fault.sent) if self._witnesses else failure
-
-    def unseen(self, fault: Fault) -> str | None:
-        """Say why the adapter does not see a failure: with `stream=True` it is the caller who reads."""
-        return super().unseen(fault) if self.stream else None
-
-    def judge(self, situation: Situation, draw: float) -> Retry | Stop:
-        """Ask the policy."""
-        return decide(*situation, draw=lambda: draw)
-
-    def named(self, option: str, *, value: bool = False) -> str:
-        """Name an option, and who gave it."""
-        origin = self._origins[option]
-        name = origin if origin.startswith(PREFIX) else option
-        text = f"{name}={_shown(getattr(self.retries, option, self._values[option]))}" if value else name
-        return text if name is origin else f"{text} ({origin})"
-
-
 def forecast(conduct: Conduct, fault: Fault) -> ExplainedFailure:
     """Say what would follow a kind of failure."""
     unseen = conduct.unseen(fault)
@@ -229,26 +71,26 @@ class _Played(NamedTuple):
     """What a failure led to that came again and again: retries, and what ended them; None if nothing did."""
 
     steps: list[Retry]
-    situation: Situation
+    first: Situation
+    last: Situation
     stop: Stop | None
 
 
 def _play(conduct: Conduct, fault: Fault, draw: float, deadline: float | None) -> _Played:
     """Let a failure come again and again, as fast as it can, with the same luck each time."""
-    situation = Situation(conduct.start, _pinned(conduct.retries, draw), conduct.rules)
-    steps: list[Retry] = []
-    left = deadline
     takes = 0.0 if fault.timeout is None else getattr(conduct.timeouts, fault.timeout) or math.inf
+    left = None if deadline is None else deadline - takes
+    outcome = _outcome(conduct, fault, left)
+    first = situation = Situation(outcome, _pinned(conduct.retries, draw), conduct.rules)
+    steps: list[Retry] = []
     while len(steps) < MOST:
-        left = None if left is None else left - takes
-        situation = situation._replace(outcome=_outcome(conduct, fault, left))
         answer = conduct.judge(situation, draw)
         if isinstance(answer, Stop):
-            return _Played(steps, situation, answer)
+            return _Played(steps, first, situation, answer)
         steps.append(answer)
-        situation = situation._replace(retries=answer.left)
-        left = None if left is None else left - answer.after
-    return _Played(steps, situation, None)
+        left = None if left is None else left - answer.after - takes
+        situation = Situation(_outcome(conduct, fault, left), answer.left, conduct.rules)
+    return _Played(steps, first, situation, None)
 
 
 def _outcome(conduct: Conduct, fault: Fault, left: float | None) -> Outcome:
@@ -315,16 +157,12 @@ def _with_status(situation: Situation) -> Situation:
     return situation.with_retries(status_forcelist={*situation.retries.status_forcelist, status})
 
 
-def _without_longest_wish(situation: Situation) -> Situation:
-    rules = situation.rules._replace(longest_wish=math.inf)
-    return situation.with_retries(retry_after_max=math.inf)._replace(rules=rules)
-
-
 _OBSTACLES: Mapping[str, Callable[[Situation], Situation]] = {
     "allowed_methods": lambda situation: situation.with_retries(allowed_methods=None),
     "body": lambda situation: situation._replace(outcome=situation.outcome._replace(repeatable=True)),
     "status_forcelist": _with_status,
-    "retry_after_max": _without_longest_wish,
+    "retry_after_max": lambda situation: situation._replace(rules=situation.rules._replace(longest_wish=math.inf)),
+    "Retry.retry_after_max": lambda situation: situation.with_retries(retry_after_max=math.inf),
     "deadline": lambda situation: situation._replace(outcome=situation.outcome._replace(left=None)),
     **{count: _lifted(count) for count in _COUNTS},
 }
@@ -353,3 +191,54 @@ def _decisive(
         if type(other) is not type(decision) or (isinstance(other, Stop) and other != decision):
             return names
     return ()
+
+
+def _reason(conduct: Conduct, played: _Played) -> str:
+    """Say what lets a failure be retried, and what ends that."""
+    if played.stop is None:
+        return f"no option ends it: more than {MOST} retries"
+    if conduct.retries_nothing:
+        return "max_retries=0 (requests' default)"
+    if not played.steps:
+        return _ending(conduct, played.last, played.stop)
+    return _ground(conduct, played.first) + _ending(conduct, played.last, played.stop)
+
+
+def _ground(conduct: Conduct, situation: Situation) -> str:
+    """Say what makes a retry safe."""
+    outcome = situation.outcome
+    if outcome.failure is not None and not outcome.failure.sent:
+        return ""
+    said: Mapping[tuple[str, ...], str] = {
+        ("unprocessed_statuses",): f"{conduct.named('unprocessed_statuses')} has it; ",
+        ("key",): f"an {HEADER} makes it safe; ",
+        ("allowed_methods",): f"{_methods(conduct)}; ",
+    }
+    return said.get(_decisive(conduct, situation, _GROUNDS), "")
+
+
+def _methods(conduct: Conduct) -> str:
+    methods = conduct.retries.allowed_methods
+    return f"{conduct.named('allowed_methods')} " + (f"has {conduct.start.method}" if methods else "is any")
+
+
+def _ending(conduct: Conduct, situation: Situation, stop: Stop) -> str:
+    """Say what says no."""
+    names = _decisive(conduct, situation, _OBSTACLES)
+    left = situation.outcome.left
+    if left is not None and left <= 0:
+        names = ("deadline",)
+    return " and ".join(_no(conduct, name) for name in names) or stop.reason
+
+
+def _no(conduct: Conduct, name: str) -> str:
+    if name in _COUNTS:
+        return conduct.named(name, value=True)
+    return {
+        "allowed_methods": f"{conduct.named('allowed_methods')} does not have {conduct.start.method}",
+        "body": "the body cannot be sent again",
+        "status_forcelist": f"{conduct.named('status_forcelist')} does not have it",
+        "retry_after_max": f"{conduct.named('retry_after_max', value=True)} is exceeded",
+        "Retry.retry_after_max": "retry_after_max of the given Retry is exceeded",
+        "deadline": f"deadline={shown_value(conduct.deadline)} ({conduct.deadline_origin}) leaves no time",
+    }[name]

@@ -49,7 +49,7 @@ def _new_key() -> str:
 
 
 def _checked(key: object) -> str:
-    if not isinstance(key, str) or not key.strip() or not key.isprintable():
-        message = f"idempotency_keys gave {type(key).__name__}: it must give a printable, non-empty str"
+    if not isinstance(key, str) or not key.strip() or not (key.isascii() and key.isprintable()):
+        message = f"idempotency_keys gave {type(key).__name__}: it must give printable ASCII, and some of it"
         raise TypeError(message)
     return key

@@ -149,12 +149,19 @@ def _worth(outcome: Outcome, retries: urllib3.Retry) -> str | Stop:
 def _obstacle(outcome: Outcome, retries: urllib3.Retry, rules: Rules) -> str | None:
     """Say why a retry would not be safe, or None."""
     sent = outcome.failure is None or outcome.failure.sent
-    processed = sent and (outcome.answer is None or outcome.answer.status not in rules.unprocessed)
+    processed = sent and _status(outcome) not in rules.unprocessed
     if processed and not outcome.keyed and not allows(retries, outcome.method):
         return f"{_what(outcome)}; {outcome.method} is not in allowed_methods and may have taken effect"
     if sent and not outcome.repeatable:
         return f"{_what(outcome)}; the body cannot be sent again"
     return None
+
+
+def _status(outcome: Outcome) -> int | None:
+    """Return the status that came, be it with a body that broke."""
+    if outcome.failure is not None:
+        return outcome.failure.status
+    return cast("BaseHTTPResponse", outcome.answer).status
 
 
 def _count_down(outcome: Outcome, retries: urllib3.Retry) -> urllib3.Retry | None:
@@ -186,7 +193,7 @@ def _wait(wish: float, longest: float, retries: urllib3.Retry, draw: Callable[[]
 def _what(outcome: Outcome) -> str:
     if outcome.failure is not None:
         return _described(outcome.failure)
-    return f"status {cast('BaseHTTPResponse', outcome.answer).status}"
+    return f"status {_status(outcome)}"
 
 
 def _described(failure: Failure) -> str:

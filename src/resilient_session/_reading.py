@@ -72,10 +72,9 @@ class ClampedIO(socket.SocketIO):
 
     def close(self) -> None:
         """Let go of the socket, through the file that was counted when it was made."""
-        if not self.closed:
-            self._inner.close()
-            super(socket.SocketIO, self).close()
-            self._sock = None
+        self._inner.close()
+        super(socket.SocketIO, self).close()
+        self._sock = None
 
 
 class ClampedResponse(http.client.HTTPResponse):
@@ -94,8 +93,6 @@ class ClampedResponse(http.client.HTTPResponse):
 
     def begin(self) -> None:
         """Read the status line and the headers, past interim answers (RFC 9110 §15.2)."""
-        if self.headers is not None:
-            return
         super().begin()
         while self.status in _INTERIM and self.status != _SWITCHING_PROTOCOLS:
             self.headers = self.msg = None

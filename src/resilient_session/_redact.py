@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 HIDDEN = "***"
 
+_USERINFO_OF_URL = re.compile(r"(?<=//)[^/?]*@")
 _USERINFO = re.compile(r"(?<=//)[^\s/?#]*@")
 _QUERY = re.compile(r"(?<=\?)[^\s'\"<>()]+")
 _SHORTEST_SECRET = 8
@@ -27,8 +28,9 @@ def redact_url(url: str) -> str:
     Returns:
         The URL with ``***`` for the userinfo and for each query value; names of parameters stay.
     """
-    head, mark, query = url.partition("#")[0].partition("?")
-    return _USERINFO.sub(f"{HIDDEN}@", head, count=1) + mark + _redact_query(query)
+    shown = _USERINFO_OF_URL.sub(f"{HIDDEN}@", url, count=1)
+    head, mark, query = shown.partition("#")[0].partition("?")
+    return head + mark + _redact_query(query)
 
 
 def redact_error(error: BaseException, request: PreparedRequest, proxies: Mapping[str, str] | None = None) -> None:

@@ -90,7 +90,7 @@ def schedule_of(retries: urllib3.Retry) -> Backoff | None:
 
 def is_stock(retries: object) -> bool:
     """Tell whether a Retry is what `requests` gives an adapter that was given none."""
-    return isinstance(retries, urllib3.Retry) and vars(retries) == vars(urllib3.Retry(0, read=False))
+    return type(retries) is urllib3.Retry and vars(retries) == vars(urllib3.Retry(0, read=False))
 
 
 def allows(retries: urllib3.Retry, method: str) -> bool:

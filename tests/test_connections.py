@@ -1,0 +1,259 @@
+"""Connections: which are used again, what they pass on untouched, and those of other makers."""
+
+from __future__ import annotations
+
+import gzip
+import ssl
+import sys
+from pathlib import Path
+
+import brotli
+import pytest
+import requests
+import urllib3.connection
+import urllib3.connectionpool
+import urllib3.exceptions
+
+from resilient_session import attempts_of, resilient_session
+from resilient_session.testing import FaultServer, Reply, refused_url
+
+sys.path.insert(0, str(Path(__file__).parent))
+from socks_proxy import SocksProxy
+
+
+def connections(server):
+    return [request.connection for request in server.requests]
+
+
+def pooled(session, server):
+    """Return the connection that waits in the pool."""
+    request = requests.Request("GET", server.url()).prepare()
+    pool = session.get_adapter(request.url).get_connection_with_tls_context(request, verify=True)
+    return pool.pool.queue[-1]
+
+
+def test_connection_is_used_again(session):
+    with FaultServer() as server:
+        for _ in range(3):
+            session.get(server.url("/"))
+    assert connections(server) == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("idle", "limit", "reused"), [(54, 55, True), (56, 55, False), (10_000, None, True)])
+def test_connection_that_idled_too_long_is_not_used_again(idle, limit, reused, clock):
+    session = resilient_session(idle_timeout=limit, clock=clock)
+    with FaultServer() as server:
+        session.get(server.url("/"))
+        pooled(session, server)._used -= idle
+        session.get(server.url("/"))
+    assert connections(server) == [1, 1 if reused else 2]
+
+
+@pytest.mark.parametrize(
+    ("header", "idle", "reused"),
+    [("timeout=5", 4, True), ("timeout=5", 6, False), ("max=100, timeout=7", 8, False), ("max=100", 8, True)],
+)
+def test_server_is_believed_how_long_it_keeps_connections(header, idle, reused, session):
+    with FaultServer(default=Reply(200, headers={"Keep-Alive": header})) as server:
+        session.get(server.url("/"))
+        pooled(session, server)._used -= idle
+        session.get(server.url("/"))
+    assert connections(server) == [1, 1 if reused else 2]
+
+
+@pytest.mark.parametrize(
+    ("idle", "headers", "options", "reused"),
+    [
+        (3, {}, {}, True),
+        (5, {}, {}, False),
+        (5, {}, {"idle_timeout": None}, False),
+        (5, {"Idempotency-Key": "k"}, {}, True),
+        (5, {}, {"allowed_methods": ["POST"]}, True),
+        (2, {}, {"idle_timeout": 1}, False),
+    ],
+)
+def test_request_that_must_not_be_repeated_takes_young_connections_only(idle, headers, options, reused, clock):
+    session = resilient_session(clock=clock, **options)
+    with FaultServer() as server:
+        session.get(server.url("/"))
+        pooled(session, server)._used -= idle
+        session.post(server.url("/"), headers=headers)
+    assert connections(server) == [1, 1 if reused else 2]
+
+
+def test_tunnel_is_not_used_again_when_it_idled_too_long(authority, tmp_path, clock):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("origin.test").configure_cert(tls)
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(bundle)
+    session = resilient_session(idle_timeout=0, clock=clock)
+    with FaultServer(tls=tls, tunnel=True) as proxy:
+        for _ in range(2):
+            session.get("https://origin.test/", proxies={"https": proxy.url()}, verify=str(bundle))
+    assert [request.method for request in proxy.requests] == ["CONNECT", "GET", "CONNECT", "GET"]
+
+
+def test_interim_answers_are_skipped_and_the_next_answer_is_its_own(session):
+    with FaultServer(Reply(200, "first", interim=(100, 102, (103, {"Link": "x"}))), Reply(200, "second")) as server:
+        assert [session.get(server.url("/")).text for _ in range(2)] == ["first", "second"]
+    assert connections(server) == [1, 1]
+
+
+def test_switching_protocols_is_an_answer(session):
+    switching = Reply(raw=b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\n\r\n", keep_alive=False)
+    with FaultServer(switching) as server, session.get(server.url("/"), stream=True) as response:
+        assert response.status_code == 101
+
+
+def test_socket_is_found_where_ntlm_looks_for_it(session):
+    with FaultServer(Reply(200, "x" * 100_000)) as server:
+        response = session.get(server.url("/"), stream=True)
+        assert response.raw._fp.fp.raw._sock.getpeername()[1] == server.port
+        assert len(response.content) == 100_000
+
+
+def test_timeout_of_a_returned_stream_is_left_alone(session):
+    with FaultServer(Reply(200, "x" * 100_000)) as server:
+        response = session.get(server.url("/"), stream=True, timeout=7)
+        sock = response.raw._fp.fp.raw._sock
+        assert sock.gettimeout() == 7
+        sock.settimeout(9)
+        assert response.raw.read(10) == b"x" * 10
+        assert sock.gettimeout() == 9
+        response.close()
+
+
+def test_stream_that_is_given_back_frees_its_place(clock):
+    session = resilient_session(pool_maxsize=1, pool_block=True, clock=clock)
+    with FaultServer(default=Reply(200, "x" * 100_000)) as server:
+        for _ in range(3):
+            with session.get(server.url("/"), stream=True) as response:
+                assert response.raw.read(1) == b"x"
+        assert len(server.requests) == 3
+
+
+def test_connection_class_that_somebody_swapped_in_is_used_as_it_is(monkeypatch, session):
+    class Recorder(urllib3.connection.HTTPConnection):
+        used = 0
+
+        def request(self, *args, **kwargs):
+            type(self).used += 1
+            super().request(*args, **kwargs)
+
+    monkeypatch.setattr(urllib3.connectionpool.HTTPConnectionPool, "ConnectionCls", Recorder)
+    with FaultServer(Reply(503), Reply(200)) as server:
+        assert session.get(server.url("/")).status_code == 200
+    assert Recorder.used == 2
+
+
+def test_connections_and_pools_go_by_the_names_of_urllib3(session):
+    with refused_url() as url, pytest.raises(requests.ConnectionError) as caught:
+        session.get(url)
+    assert str(caught.value).startswith("HTTPConnectionPool(host='127.0.0.1'")
+    assert "HTTPConnection(host='127.0.0.1'" in str(caught.value)
+
+
+def test_socks_proxy_resolves_the_name_and_is_retried_through(session):
+    with FaultServer(Reply(503), Reply(200, "cut", cut="head"), Reply(200, "whole")) as server:
+        with SocksProxy(server.port) as proxy:
+            response = session.get("http://hidden.test/", proxies={"http": proxy.url})
+        assert response.text == "whole"
+    assert set(proxy.asked) == {"hidden.test"}
+    assert len(attempts_of(response)) == 3
+
+
+def test_dead_socks_proxy_means_no_connection_to_the_origin(session):
+    with FaultServer() as server, refused_url() as dead:
+        proxies = {"http": dead.replace("http", "socks5h").rstrip("/")}
+        with pytest.raises(requests.ConnectionError) as caught:
+            session.post(server.url("/"), data="order", proxies=proxies)
+    assert server.connections == 0
+    assert len(attempts_of(caught.value)) == 4
+
+
+def test_forward_proxy_carries_retries(session):
+    with FaultServer(Reply(503), Reply.reset(), Reply(200, "via")) as proxy:
+        response = session.get("http://origin.test/a?b=c", proxies={"http": proxy.url()})
+    assert response.text == "via"
+    assert {request.target for request in proxy.requests} == {"http://origin.test/a?b=c"}
+
+
+def test_dead_forward_proxy_is_retried_with_any_method(session):
+    with refused_url() as dead, pytest.raises(requests.exceptions.ProxyError) as caught:
+        session.post("http://origin.test/", data="order", proxies={"http": dead})
+    assert len(attempts_of(caught.value)) == 4
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("status", [204, 304, 200])
+def test_answers_without_a_body_leave_the_connection_whole(method, status, session):
+    with FaultServer(Reply(status), Reply(200, "next")) as server:
+        session.request(method, server.url("/"))
+        assert session.get(server.url("/")).text == "next"
+    assert connections(server) == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(200, b"", headers={"Content-Encoding": "gzip"}),
+        Reply(200, "plain", encoding="gzip"),
+        Reply(200, "plain", encoding="deflate"),
+        Reply(200, "plain", encoding="gzip", framing="chunked"),
+        Reply(200, "plain", encoding="gzip", framing="close"),
+    ],
+    ids=["empty", "gzip", "deflate", "chunked", "until closed"],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_whole_compressed_body_is_no_failure(reply, stream, session):
+    with FaultServer(reply) as server:
+        response = session.get(server.url("/"), stream=stream)
+        assert response.content in {b"", b"plain"}
+    assert len(attempts_of(response)) == 1
+
+
+def test_gzip_of_several_members_and_one_with_something_behind_it_are_whole(session):
+    members = gzip.compress(b"one") + gzip.compress(b"two")
+    headers = {"Content-Encoding": "gzip"}
+    with FaultServer(
+        Reply(200, members, headers=headers), Reply(200, members + b"garbage", headers=headers)
+    ) as server:
+        assert session.get(server.url("/")).content == b"onetwo"
+        assert session.get(server.url("/")).content == b"onetwo"
+    assert len(server.requests) == 2
+
+
+def test_pools_serve_who_uses_them_directly(session):
+    with FaultServer() as server:
+        session.get(server.url("/"))
+        manager = session.get_adapter(server.url()).poolmanager
+        assert manager.request("GET", server.url("/")).data == b"ok"
+        assert manager.request("POST", server.url("/"), body=iter([b"a", b"b"])).status == 200
+    assert server.requests[-1].body == b"ab"
+
+
+def test_managers_of_proxies_serve_who_uses_them_directly(authority, session):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("origin.test").configure_cert(tls)
+    with FaultServer(tls=tls, tunnel=True) as proxy:
+        manager = session.get_adapter("https://").proxy_manager_for(proxy.url(), cert_reqs="CERT_NONE")
+        with pytest.warns(urllib3.exceptions.InsecureRequestWarning):
+            assert manager.request("GET", "https://origin.test/").data == b"ok"
+        manager.clear()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_brotli_body_that_stops_short_is_a_failure(stream, session):
+    whole = brotli.compress(b"a body of some length, " * 99)
+    headers = {"Content-Encoding": "br"}
+    with FaultServer(Reply(200, whole, headers=headers), Reply(200, whole[:-3], headers=headers)) as server:
+        assert len(session.get(server.url("/"), stream=stream).content) == 23 * 99
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            resilient_session(session, total=0).get(server.url("/"), stream=stream).content  # noqa: B018
+
+
+def test_stream_that_stalls_is_a_connection_error_as_in_requests(session):
+    with FaultServer(Reply(200, "body", cut="body", by="stall")) as server:
+        response = session.get(server.url("/"), stream=True, timeout=0.05)
+        with pytest.raises(requests.ConnectionError, match="Read timed out"):
+            response.content  # noqa: B018
