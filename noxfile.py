@@ -9,7 +9,7 @@ import nox
 nox.needs_version = ">=2024.4.15"
 nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
-nox.options.sessions = ["lint", "types", "package", "oldest", "tests"]
+nox.options.sessions = ["lint", "types", "package", "docs", "soak", "oldest", "tests"]
 
 PYTHONS = ["3.10", "3.12", "3.13", "3.11"]
 """Missing ones are skipped. The last is the one that measures coverage."""
@@ -63,11 +63,33 @@ def package(session: nox.Session) -> None:
     session.run("python", "tests/check_wheel.py", _Wheel.of(session))
 
 
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error. Its examples run among the tests."""
+    session.install(*group("docs"), "-e", ".")
+    session.run("sphinx-build", "-W", "-n", "-q", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Let 64 threads meet random faults, for ten seconds (nox -s soak -- --seconds 30 --times 10)."""
+    session.install(_Wheel.of(session))
+    session.run("python", "tests/soak.py", *(session.posargs or ("--seconds", "10")))
+
+
+@nox.session
+def mutation(session: nox.Session) -> None:
+    """Change the pure modules one thing at a time; each change must fail a test. Takes some minutes."""
+    session.install(*group("tests"), "mutmut>=3.8", "-e", ".")
+    session.run("mutmut", "run", "--max-children", "2")
+    session.run("mutmut", "results")
+
+
 @nox.session(python=PYTHONS[0])
 def oldest(session: nox.Session) -> None:
     """Run the tests with the oldest versions of what we stand on."""
     session.install(*group("tests"), *OLDEST, _Wheel.of(session))
-    session.run("pytest", "-q", *session.posargs)
+    session.run("pytest", "-q", "-n2", *session.posargs)
 
 
 @nox.session(python=PYTHONS)
@@ -75,9 +97,9 @@ def tests(session: nox.Session) -> None:
     """Run the tests on the wheel; on the last Python every branch must be covered."""
     session.install(*group("tests"), _Wheel.of(session))
     if session.python != PYTHONS[-1]:
-        session.run("pytest", "-q", *session.posargs)
+        session.run("pytest", "-q", "-n2", *session.posargs)
         return
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", "-n2", *session.posargs)
     session.run("coverage", "combine", silent=True)
     session.run("coverage", "report", "--fail-under=100")

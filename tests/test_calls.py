@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -125,10 +126,10 @@ def test_one_shot_body_is_sent_when_only_the_connect_had_failed(authority, clock
 def test_one_shot_body_is_not_sent_empty_by_a_redirect(session):
     with (
         FaultServer(redirect("/b", 307), Reply(200)) as server,
-        pytest.raises(requests.exceptions.UnrewindableBodyError),
+        pytest.raises(requests.exceptions.UnrewindableBodyError) as caught,
     ):
         session.put(server.url("/a"), data=generator())
-    assert len(server.requests) == 1
+    assert len(server.requests) == len(attempts_of(caught.value)) == 1
 
 
 def test_file_is_rewound_to_where_it_stood(session, tmp_path):
@@ -235,3 +236,33 @@ def test_session_works_on_after_ctrl_c_in_a_wait(clock):
         with pytest.raises(KeyboardInterrupt):
             session.get(server.url("/"))
         assert session.get(server.url("/")).status_code == 200
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_copies_that_several_threads_send_at_once_are_calls_of_their_own(status, clock):
+    def send(_):
+        response = session.send(prepared.copy())
+        return [attempt.status for attempt in attempts_of(response)], response.request.headers["Idempotency-Key"]
+
+    session = resilient_session(idempotency_keys=True, clock=clock)
+    with FaultServer() as server, ThreadPoolExecutor(16) as executor:
+        server.route("/a", redirect("/b", status))
+        prepared = session.prepare_request(requests.Request("POST", server.url("/a"), data="order"))
+        outcomes = list(executor.map(send, range(64)))
+    assert all(statuses == [status, 200] for statuses, _ in outcomes)
+    assert len({key for _, key in outcomes}) == 64
+
+
+def test_body_whose_seek_breaks_is_not_sent_again(clock):
+    class Breaking(io.BytesIO):
+        def seek(self, *args):
+            if self.broken:
+                raise RuntimeError("mine")
+            return super().seek(*args)
+
+        broken = False
+
+    body = Breaking(b"once")
+    session = resilient_session(retry_if=lambda _: setattr(body, "broken", True), clock=clock)
+    with FaultServer(Reply(503), Reply(200)) as server:
+        assert session.put(server.url("/"), data=body).status_code == 503

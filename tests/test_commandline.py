@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -244,6 +245,41 @@ def test_url_of_another_kind_is_refused_without_showing_it(run, url):
     assert said.endswith("give a URL that begins with http:// or https:// and a host")
 
 
+def test_explanation_is_shown_and_nothing_is_sent(run):
+    with FaultServer() as server:
+        url = server.url("/?token=topsecret", userinfo="user:topsecret")
+        status, out, err = run("explain", "post", url, "--set", "total=2")
+        assert server.connections == 0
+    assert (status, err) == (0, [])
+    lines = out.decode().splitlines()
+    assert lines[0].startswith("Retried up to 2 times, but not once the server may have acted.")
+    assert f"request   POST http://***@127.0.0.1:{server.port}/?token=***" in lines
+    assert "topsecret" not in out.decode()
+    assert max(map(len, lines)) <= 100
+
+
+def test_explanation_names_the_variables(run, monkeypatch):
+    monkeypatch.setenv("RESILIENT_SESSION_DEADLINE", "20")
+    status, out, _ = run("explain", "GET", "https://api.example.com/")
+    assert status == 0
+    assert b"deadline  20 s (RESILIENT_SESSION_DEADLINE)" in out
+
+
+def test_explanation_comes_as_json(run):
+    status, out, err = run("explain", "GET", "https://api.example.com/", "--json", "--set", "timeout=none")
+    assert (status, err) == (0, [])
+    explained = json.loads(out)
+    assert explained["timeouts"] == {"connect": None, "read": None}
+    assert explained["rows"][0]["failure"] == "name does not resolve"
+
+
+def test_explanation_of_an_impossible_url_is_one_line_without_secrets(run):
+    status, out, err = run("explain", "GET", "http://user:topsecret@host:99999/?token=topsecret")
+    assert (status, out, len(err)) == (1, b"", 1)
+    assert err[0].startswith("InvalidURL: ")
+    assert "topsecret" not in err[0]
+
+
 def test_missing_command_is_a_usage_error(run):
     assert "COMMAND" in refusal(run)
 
@@ -258,7 +294,7 @@ def test_version_names_what_a_bug_report_needs(run):
     assert re.fullmatch(r"resilient-session \S+ \(requests \S+, urllib3 \S+, Python \S+\)\n", out.decode())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["demo", "--help"], ["get", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["demo", "--help"], ["explain", "--help"], ["get", "--help"]])
 def test_help_is_there(run, arguments):
     status, out, err = run(*arguments)
     assert (status, err) == (0, [])

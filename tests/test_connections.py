@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import gzip
 import ssl
 import sys
+import weakref
 from pathlib import Path
 
 import brotli
@@ -13,6 +16,7 @@ import requests
 import urllib3.connection
 import urllib3.connectionpool
 import urllib3.exceptions
+import urllib3.util.connection
 
 from resilient_session import attempts_of, resilient_session
 from resilient_session.testing import FaultServer, Reply, refused_url
@@ -232,13 +236,14 @@ def test_pools_serve_who_uses_them_directly(session):
     assert server.requests[-1].body == b"ab"
 
 
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 def test_managers_of_proxies_serve_who_uses_them_directly(authority, session):
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("origin.test").configure_cert(tls)
     with FaultServer(tls=tls, tunnel=True) as proxy:
-        manager = session.get_adapter("https://").proxy_manager_for(proxy.url(), cert_reqs="CERT_NONE")
-        with pytest.warns(urllib3.exceptions.InsecureRequestWarning):
-            assert manager.request("GET", "https://origin.test/").data == b"ok"
+        session.get("https://origin.test/", proxies={"https": proxy.url()}, verify=False)
+        (manager,) = session.get_adapter("https://").proxy_manager.values()
+        assert manager.request("GET", "https://origin.test/").data == b"ok"
         manager.clear()
 
 
@@ -257,3 +262,59 @@ def test_stream_that_stalls_is_a_connection_error_as_in_requests(session):
         response = session.get(server.url("/"), stream=True, timeout=0.05)
         with pytest.raises(requests.ConnectionError, match="Read timed out"):
             response.content  # noqa: B018
+
+
+def test_chunked_body_that_ends_inside_a_chunk_size_is_a_failure(session):
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n00005\r\nhello\r\n"
+    with FaultServer(
+        Reply(raw=head + b"0", keep_alive=False), Reply(raw=head + b"0\r\n", keep_alive=False)
+    ) as server:
+        response = session.get(server.url("/"))
+    assert response.text == "hello"
+    assert len(attempts_of(response)) == 2
+
+
+@pytest.mark.parametrize(
+    ("behind", "whole"), [(b"\n", True), (b"\0", True), (b"\x1f", False), (b"\x1f\x8b", False)]
+)
+def test_lone_byte_behind_a_gzip_body_is_let_be_unless_it_begins_another(behind, whole, clock):
+    session = resilient_session(total=0, clock=clock)
+    body = gzip.compress(b"whole") + behind
+    with FaultServer(Reply(200, body, headers={"Content-Encoding": "gzip"})) as server:
+        if whole:
+            assert session.get(server.url("/")).text == "whole"
+        else:
+            with pytest.raises(requests.exceptions.ChunkedEncodingError):
+                session.get(server.url("/"))
+
+
+def test_response_after_a_recovery_goes_with_its_last_reference(session):
+    with FaultServer(Reply.reset(), Reply(200, "x" * 100_000)) as server:
+        gc.disable()
+        try:
+            response = session.get(server.url("/"), stream=True)
+            body = weakref.ref(response.raw)
+            del response
+            assert body() is None
+        finally:
+            gc.enable()
+
+
+def test_connection_that_switched_protocols_is_not_used_again(session):
+    switching = Reply(raw=b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\n\r\n")
+    with FaultServer(switching, Reply(200)) as server:
+        session.get(server.url("/"))
+        session.get(server.url("/"))
+    assert connections(server) == [1, 2]
+
+
+def test_pin_that_wraps_the_function_of_urllib3_is_used_with_the_name(monkeypatch, session):
+    real = urllib3.util.connection.create_connection
+    with FaultServer() as server:
+
+        @functools.wraps(real)
+        def pinned(address, *args, **kwargs):
+            return real(("127.0.0.1", server.port), *args, **kwargs)
+
+        monkeypatch.setattr(urllib3.util.connection, "create_connection", pinned)
+        assert session.get("http://pinned.test/").text == "ok"

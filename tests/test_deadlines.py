@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 import urllib3.util.connection
+from requests.auth import HTTPDigestAuth
 
 from resilient_session import DeadlineExceeded, attempts_of, deadline, resilient_session
 from resilient_session.testing import FaultServer, Reply, VirtualClock, black_hole
@@ -318,3 +319,20 @@ def test_own_create_connection_is_used_with_the_name(monkeypatch, session):
         monkeypatch.setattr(urllib3.util.connection, "create_connection", pinned)
         assert session.get("http://pinned.test/").text == "ok"
     assert seen == [("pinned.test", 80)]
+
+
+def test_deadline_ends_a_challenge_whose_body_drips_although_the_answer_is_streamed():
+    session = resilient_session(deadline=0.3)
+    headers = {"WWW-Authenticate": 'Digest realm="r", nonce="n", qop="auth"'}
+    challenge = Reply(401, "x" * 1000, headers=headers, drip=0.01, drip_part="body")
+    with FaultServer(default=challenge) as server, pytest.raises(DeadlineExceeded) as caught:
+        session.get(server.url("/"), auth=HTTPDigestAuth("me", "secret"), stream=True)
+    assert len(attempts_of(caught.value)) == 1
+
+
+def test_body_of_a_redirect_that_stalls_is_a_read_timeout_that_knows_its_attempts(session):
+    away = Reply(302, "body", headers={"Location": "/b"}, cut="body", by="stall")
+    with FaultServer(away) as server, pytest.raises(requests.ReadTimeout) as caught:
+        session.get(server.url("/"), timeout=0.1)
+    assert isinstance(caught.value, requests.ConnectionError)
+    assert [attempt.status for attempt in attempts_of(caught.value)] == [302]

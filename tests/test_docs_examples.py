@@ -21,6 +21,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ PAGES = sorted(
 HOST = "http://localhost:8000"
 """What ```console blocks show in place of the fault server's address."""
 
+PLUGIN = "pytest_resilient_session"
 SHOWN = ("python", "pytest", "console")
 
 _FENCE = re.compile(
@@ -87,10 +89,9 @@ def _kind(match):
 class Page:
     """One page, being run."""
 
-    def __init__(self, path, request, monkeypatch, tmp_path):
+    def __init__(self, path, monkeypatch, tmp_path):
         self.path = path
         self.tmp_path = tmp_path
-        self.plugin = request.config.pluginmanager.has_plugin("pytest_resilient_session")
         self.stack = contextlib.ExitStack()
         self.out = io.StringIO()
         self.namespace = {
@@ -124,11 +125,9 @@ class Page:
     def run_pytest(self, block):
         text = re.sub(r"^:class: .*\n+", "", block.text)
         (self.tmp_path / "test_example.py").write_text(text)
-        plugin = ["-p", "pytest_resilient_session"] if self.plugin else []
-        self.call(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin, "test_example.py"],
-            statuses={0},
-        )
+        installed = any(entry.value == PLUGIN for entry in entry_points(group="pytest11"))
+        plugin = [] if installed else ["-p", PLUGIN]
+        self.call([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin, "."], statuses={0})
 
     def run_console(self, block):
         for shown in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
@@ -170,8 +169,8 @@ def as_in_a_script(out):
 
 
 @pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_examples_of_a_page_do_what_it_says(path, request, monkeypatch, tmp_path):
-    page = Page(path, request, monkeypatch, tmp_path)
+def test_examples_of_a_page_do_what_it_says(path, monkeypatch, tmp_path):
+    page = Page(path, monkeypatch, tmp_path)
     with page.stack, as_in_a_script(page.out):
         for block in blocks_of(path.read_text("utf-8")):
             page.run(block)

@@ -8,6 +8,7 @@ import warnings
 
 import pytest
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 
 from resilient_session import resilient_session
@@ -59,3 +60,20 @@ def test_stream_of_the_parent_is_not_disturbed_by_a_child():
         first = response.raw.read(10)
         assert in_child(lambda: session.get(server.url("/")).text == "child")
         assert len(first + response.raw.read()) == 200_000
+
+
+def test_child_that_reads_on_in_a_stream_of_its_parent_gets_an_error_and_no_end():
+    session = resilient_session()
+
+    def reads_on():
+        try:
+            response.raw.read()
+        except urllib3.exceptions.HTTPError:
+            return True
+        return False
+
+    with FaultServer(Reply(200, "x" * 2_000_000)) as server:
+        response = session.get(server.url("/"), stream=True)
+        response.raw.read(10)
+        assert in_child(reads_on)
+        assert len(response.raw.read()) == 2_000_000 - 10

@@ -76,8 +76,8 @@ def test_logger_is_given_by_name_or_itself(logger, caplog, clock):
 
 
 def test_bare_script_sees_the_warnings():
-    program = [sys.executable, "-c", "import logging, resilient_session as r; r._adapter._log.warning('seen')"]
-    ran = subprocess.run(program, capture_output=True, text=True, check=True)  # noqa: S603
+    script = "import logging, resilient_session; logging.getLogger('resilient_session').warning('seen')"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603
     assert ran.stderr == "seen\n"
 
 
@@ -112,9 +112,16 @@ def test_hook_that_fails_is_logged_and_dropped(caplog, clock):
     with FaultServer(Reply(503), Reply(200)) as server:
         assert session.get(server.url("/")).status_code == 200
     assert [record.message for record in caplog.records if record.exc_info] == [
-        "A listener failed on RetryScheduled",
-        "A listener failed on Recovered",
+        "on_event failed; the call goes on without it",
+        "on_event failed; the call goes on without it",
     ]
+
+
+def test_hook_that_fails_without_a_logger_is_dropped_in_silence(caplog, clock):
+    session = resilient_session(on_event=lambda _: 1 / 0, logger=None, clock=clock)
+    with FaultServer(Reply(503), Reply(200)) as server:
+        assert session.get(server.url("/")).status_code == 200
+    assert caplog.records == []
 
 
 def test_verdict_that_fails_is_logged_and_the_response_judged_without_it(caplog, clock):
@@ -163,9 +170,49 @@ def test_no_secret_is_logged_or_told_or_raised(reply, caplog, events, clock):
     assert [secret for secret in SECRETS if secret in told] == []
 
 
-def test_secrets_of_a_refused_url_are_not_in_the_error(session):
+def test_secrets_of_a_refused_url_are_told_to_nobody(events, caplog, clock):
+    session = resilient_session(on_event=events.append, clock=clock)
     with refused_url() as url, pytest.raises(requests.ConnectionError) as caught:
         secretive(session, url)
-    told = "".join(traceback.format_exception(caught.value))
+    texts = ["".join(traceback.format_exception(caught.value)), repr(events), repr(attempts_of(caught.value))]
+    told = "\n".join(texts + [str(vars(record)) for record in ours(caplog)])
     assert [secret for secret in SECRETS if secret in told] == []
     assert "token=***" in told
+
+
+def test_secrets_in_what_a_hook_raises_are_not_logged(caplog, clock):
+    session = resilient_session(retry_if=lambda response: response.raise_for_status(), clock=clock)
+    with FaultServer(default=Reply(503)) as server:
+        secretive(session, server.url("/"))
+    assert "retry_if failed" in caplog.text
+    assert [secret for secret in SECRETS if secret in caplog.text] == []
+
+
+def test_secrets_of_a_header_that_cannot_be_sent_are_not_in_the_error(session):
+    def sign(request):
+        request.headers["Authorization"] = f"Bearer {BEARER}\n"
+        return request
+
+    with FaultServer() as server, pytest.raises(ValueError, match="Invalid header value") as caught:
+        session.get(server.url("/"), auth=sign)
+    assert BEARER not in str(caught.value)
+
+
+def test_host_that_is_asked_for_by_a_header_is_shown(session):
+    with refused_url() as url, pytest.raises(requests.ConnectionError, match=r"host='127\.0\.0\.1'"):
+        session.get(url, headers={"Host": "127.0.0.1"})
+
+
+def test_error_that_takes_no_attribute_is_raised_as_it_is(session):
+    class Closed(Exception):  # noqa: N818
+        __slots__ = ()
+
+        def __setattr__(self, name, value):
+            raise AttributeError(name)
+
+    def body():
+        raise Closed
+        yield b""
+
+    with FaultServer() as server, pytest.raises(Closed):
+        session.put(server.url("/"), data=body())

@@ -262,6 +262,31 @@ def test_driven_session_pickles():
     assert isinstance(session.get_adapter("http://").inner, Canned)
 
 
+def test_session_that_picks_adapters_by_itself_is_warned_about(clock):
+    class Own(requests.Session):
+        def get_adapter(self, url):
+            return HTTPAdapter()
+
+    with pytest.warns(UserWarning, match=r"Own overrides get_adapter\(\)"):
+        resilient_session(Own())
+
+
+def test_adapter_that_knows_nothing_of_urllib3_is_not_believed_that_nothing_was_sent(clock):
+    class Failing(Canned):
+        sent = 0
+
+        def send(self, request, **kwargs):
+            self.sent += 1
+            raise requests.ConnectTimeout("perhaps of a second request of its own")
+
+    own = requests.Session()
+    inner = Failing()
+    own.mount("http://", inner)
+    with pytest.raises(requests.ConnectTimeout):
+        resilient_session(own, clock=clock).post("http://example.com/")
+    assert inner.sent == 1
+
+
 def test_variables_rule_below_arguments_and_above_defaults(monkeypatch):
     monkeypatch.setenv("RESILIENT_SESSION_TOTAL", "5")
     monkeypatch.setenv("RESILIENT_SESSION_TIMEOUT", "1,2")
@@ -270,4 +295,134 @@ def test_variables_rule_below_arguments_and_above_defaults(monkeypatch):
     assert TimeoutHTTPAdapter().settings.values["timeout"] == (1, 2)
     monkeypatch.setenv("RESILIENT_SESSION_TOTAL", "many")
     with pytest.raises(ValueError, match="RESILIENT_SESSION_TOTAL='many': give a whole number"):
+        resilient_session()
+
+
+class OwnProxies(TimeoutHTTPAdapter):
+    """An adapter that makes the managers of its proxies by itself."""
+
+    def proxy_manager_for(self, proxy, **kwargs):
+        return self.proxy_manager.setdefault(proxy, urllib3.ProxyManager(proxy))
+
+
+@pytest.mark.parametrize("make", [Counting, OwnProxies])
+def test_post_behind_a_proxy_is_not_doubled_whoever_makes_the_connections(make, clock):
+    own = requests.Session()
+    own.mount("http://", make())
+    session = resilient_session(own, clock=clock)
+    with FaultServer(Reply.reset(), Reply(200, "cut", cut="head"), Reply(200, "whole")) as proxy:
+        proxies = {"http": proxy.url()}
+        with pytest.raises(requests.ConnectionError):
+            session.post("http://origin.test/", data="order", proxies=proxies)
+        assert len(proxy.requests) == 1
+        assert session.get("http://origin.test/", proxies=proxies).text == "whole"
+
+
+def test_adapter_that_was_used_before_it_was_wrapped_keeps_the_promises_from_then_on(clock):
+    own = requests.Session()
+    own.mount("http://", Counting())
+    with FaultServer(Reply(200), Reply(200, "cut", cut="head"), Reply(200, "whole")) as server:
+        own.get(server.url("/"))
+        assert resilient_session(own, clock=clock).get(server.url("/")).text == "whole"
+
+
+def test_adapters_of_a_session_that_is_wrapped_again_share_its_calls():
+    session = resilient_session()
+    session.mount("http://other.test/", HTTPAdapter())
+    resilient_session(session)
+    assert len({id(adapter._calls) for adapter in session.adapters.values()}) == 1
+
+
+def test_logger_that_is_given_later_is_written_to(caplog, clock):
+    session = resilient_session(resilient_session(logger=None, total=1, clock=clock), logger="mine")
+    with FaultServer(Reply(503), Reply(200)) as server:
+        session.get(server.url("/"))
+    assert {record.name for record in caplog.records} == {"mine"}
+    assert session.get_adapter("http://").max_retries.total == 1
+
+
+def test_attributes_of_a_driven_adapter_are_seen():
+    own = requests.Session()
+    own.mount("http://", Counting())
+    adapter = resilient_session(own).get_adapter("http://")
+    assert adapter.sent == 0
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = adapter.nonsense
+
+
+class Registered(HTTPAdapter):
+    """An adapter as far from plain as they come."""
+
+    __slots__ = ("kept",)
+    known: list[str] = []  # noqa: RUF012 - a registry
+
+    def __init_subclass__(cls, *, name, **kwargs):
+        cls.known.append(name)
+        super().__init_subclass__(**kwargs)
+
+
+class Odd(Registered, name="odd"):
+    """One that reaches for its own class, its slots and its retries while it sends."""
+
+    def __init__(self):
+        self.kept = "kept"
+        super().__init__()
+
+    def add_headers(self, request, **kwargs):
+        request.headers["X-Kept"] = self.kept
+        self.max_retries = urllib3.Retry(7)
+
+    def build_response(self, *args):
+        return super(self.__class__, self).build_response(*args)
+
+
+class OddOfOurs(TimeoutHTTPAdapter):
+    """The same, derived from ours."""
+
+    __slots__ = ("kept",)
+
+    def add_headers(self, request, **kwargs):
+        self.max_retries = urllib3.Retry(7)
+
+    def build_response(self, *args):
+        return super(self.__class__, self).build_response(*args)
+
+
+@pytest.mark.parametrize("make", [Odd, OddOfOurs])
+def test_adapter_does_not_notice_that_it_is_sent_through_once(make, clock):
+    own = requests.Session()
+    adapter = make()
+    own.mount("http://", adapter)
+    session = resilient_session(own, total=1, clock=clock)
+    with FaultServer(Reply(503), Reply(200)) as server:
+        assert session.get(server.url("/")).status_code == 200
+    assert adapter.max_retries.total == 7
+    assert Registered.known == ["odd"]
+    if make is Odd:
+        assert {request.headers["X-Kept"] for request in server.requests} == {"kept"}
+
+
+@pytest.mark.parametrize(("method", "sleeps"), [("get_retry_after", (2.0,)), ("parse_retry_after", (1.0,))])
+def test_own_way_of_reading_a_retry_after_counts(method, sleeps, clock):
+    readers = {"get_retry_after": lambda self, response: 2, "parse_retry_after": lambda self, text: 1}
+    own_retry = type("Own", (urllib3.Retry,), {method: readers[method]})
+    session = resilient_session(max_retries=own_retry(2, status_forcelist=[503]), clock=clock)
+    with FaultServer(Reply(503, headers={"Retry-After": "soon"}), Reply(200)) as server:
+        session.get(server.url("/"))
+    assert clock.sleeps == sleeps
+
+
+def test_own_way_of_reading_a_retry_after_may_fail(clock):
+    class Own(urllib3.Retry):
+        def parse_retry_after(self, retry_after):
+            raise urllib3.exceptions.InvalidHeader(retry_after)
+
+    session = resilient_session(max_retries=Own(2, status_forcelist=[503]), clock=clock)
+    with FaultServer(Reply(503, headers={"Retry-After": "soon"}), Reply(200)) as server:
+        assert session.get(server.url("/")).status_code == 200
+
+
+def test_variable_in_small_letters_is_told_how_it_is_written(monkeypatch):
+    monkeypatch.setenv("RESILIENT_SESSION_total", "5")
+    with pytest.warns(UserWarning, match="write RESILIENT_SESSION_TOTAL"):
         resilient_session()

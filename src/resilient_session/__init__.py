@@ -4,14 +4,17 @@
 >>> session = resilient_session()
 """
 
+from typing import TYPE_CHECKING
+
 from resilient_session._adapter import LoggingHTTPAdapter, TimeoutHTTPAdapter
 from resilient_session._attempts import Attempt, Event, GaveUp, Recovered, RetryScheduled, attempts_of
 from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
-from resilient_session._explain import Explanation, explain
-from resilient_session._forecast import ExplainedFailure
 from resilient_session._options import Options
 from resilient_session._session import resilient_session
 from resilient_session._timeouts import Clock, deadline
+
+if TYPE_CHECKING:
+    from resilient_session._explain import ExplainedFailure, Explanation, explain
 
 __all__ = [
     "Attempt",
@@ -35,10 +38,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> str:
-    if name != "__version__":
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
-    from importlib.metadata import version  # noqa: PLC0415 - lazy: it reads files
+def __getattr__(name: str) -> object:
+    """Import what few programs need when it is asked for."""
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 - it reads files
 
-    return version("resilient-session")
+        return version("resilient-session")
+    if name in {"ExplainedFailure", "Explanation", "explain"}:
+        from resilient_session import _explain  # noqa: PLC0415 - larger than all the rest
+
+        return getattr(_explain, name)
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)

@@ -13,8 +13,6 @@ What a turn knows and does is `Hop`'s; what follows from it is the policy's; thi
 
 from __future__ import annotations
 
-import functools
-import logging
 from typing import TYPE_CHECKING, Any
 
 import urllib3
@@ -22,15 +20,15 @@ from requests.adapters import HTTPAdapter
 
 from resilient_session._attempts import GaveUp, Recovered, RetryScheduled
 from resilient_session._calls import Call, OpenCalls
-from resilient_session._connections import instrument
 from resilient_session._forks import forget_in_children
 from resilient_session._hop import Hop, Sending
-from resilient_session._logging import log_event
+from resilient_session._logging import dropping, log_event
 from resilient_session._policy import Rules, Stop
 from resilient_session._resolving import Resolver
 from resilient_session._retry import retry_from, schedule_of
 from resilient_session._settings import Settings
 from resilient_session._signature import ShownSignature
+from resilient_session._single_shot import single_shot
 from resilient_session._timeouts import Deadline
 
 if TYPE_CHECKING:
@@ -81,6 +79,8 @@ class TimeoutHTTPAdapter(HTTPAdapter):
     """
 
     __signature__ = ShownSignature(positional=POSITIONAL)
+    _believes = True
+    """Whether the class of an error can be taken for proof that nothing was sent."""
 
     def __init__(self, *positional: int | urllib3.Retry | None, **options: Unpack[Options]) -> None:
         self._set_up(Settings.of(_named(positional, options)), OpenCalls())
@@ -153,7 +153,13 @@ class TimeoutHTTPAdapter(HTTPAdapter):
         self._settings = settings
         self.max_retries = retry_from(settings.values)
         if repool:
+            self.close()
+            self.proxy_manager = {}
             self.init_poolmanager(*(settings.values[name] for name in pools))  # type: ignore[literal-required]
+
+    def share_calls(self, calls: OpenCalls) -> None:
+        """Let a redirect that leads from one adapter of a session to another stay the same call."""
+        self._calls = calls
 
     def send(  # noqa: PLR0913, PLR0917 - the signature of requests
         self,
@@ -183,16 +189,16 @@ class TimeoutHTTPAdapter(HTTPAdapter):
         """
         call = self._calls.resume(request) or self._new_call()
         sending = Sending(stream, timeout, verify, cert, proxies)
-        hop = Hop(call, request, sending, self._settings.values)
+        hop = Hop(call, request, sending, self._settings.values, believes=self._believes)
         while True:
             verdict = hop.turn(self._send_once, self._rules, self._resolver)
             if isinstance(verdict, Stop):
                 break
-            self._tell(RetryScheduled(call.attempts[-1]), report)
+            self._tell(RetryScheduled(call.attempts[-1]), report, request)
             hop.prepare_next(verdict)
         if len(call.attempts) > 1 or verdict.failed:
             ending = GaveUp if verdict.failed else Recovered
-            self._tell(ending(tuple(call.attempts)), report)
+            self._tell(ending(tuple(call.attempts)), report, request)
         response = hop.deliver(verdict)
         self._calls.suspend(call, request, response)
         return response
@@ -202,31 +208,23 @@ class TimeoutHTTPAdapter(HTTPAdapter):
         seconds = options["deadline"]
         return Call(self.max_retries, None if seconds is None else Deadline(seconds, options["clock"]))
 
-    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
-        """Return the manager for a proxy, whose connections keep the promises as the others do."""
-        manager = super().proxy_manager_for(proxy, **proxy_kwargs)
-        instrument(manager)
-        return manager
-
     def _send_once(self, request: PreparedRequest, sending: dict[str, Any]) -> Response:
         """Send once, with urllib3's own retries out of sight.
 
         `HTTPAdapter` reads them from an attribute that all threads share. So the attempt is made on a view of
         this adapter that shares all its state and differs in this one attribute.
         """
-        instrument(self.poolmanager)
         response: Response = super(TimeoutHTTPAdapter, single_shot(self)).send(request, **sending)
         response.connection = self
         return response
 
-    def _tell(self, event: Event, report: Callable[[Event], None]) -> None:
+    def _tell(self, event: Event, report: Callable[[Event], None], request: PreparedRequest) -> None:
         """Tell those who listen; what they raise is theirs, and must not end the call."""
-        for listener in (report, self._settings.values["on_event"]):
+        options = self._settings.values
+        for name, listener in (("report", report), ("on_event", options["on_event"])):
             if listener is not None:
-                try:
+                with dropping(name, options["logger"], request):
                     listener(event)
-                except Exception:  # noqa: BLE001 - whatever it is
-                    _log.exception("A listener failed on %s", type(event).__name__)
 
 
 class LoggingHTTPAdapter(TimeoutHTTPAdapter):
@@ -251,33 +249,7 @@ class LoggingHTTPAdapter(TimeoutHTTPAdapter):
         logger = self._settings.values["logger"]
 
         def log_and_report(event: Event) -> None:
-            if logger is not None:
-                log_event(event, logger)
+            log_event(event, logger)
             report(event)
 
         return super().send(request, stream, timeout, verify, cert, proxies, report=log_and_report)
-
-
-def single_shot(adapter: HTTPAdapter) -> Any:
-    """Return a view of an adapter that shares its state, but for `max_retries`, which are none."""
-    view = object.__new__(_single_shot_class(type(adapter)))  # type: ignore[arg-type]  # mypy doubts that classes hash
-    view.__dict__ = adapter.__dict__
-    return view
-
-
-@functools.lru_cache(maxsize=256)
-def _single_shot_class(cls: type[HTTPAdapter]) -> type[HTTPAdapter]:
-    masked = {
-        "max_retries": property(lambda _: _NO_RETRIES),
-        "__module__": cls.__module__,
-        "__qualname__": cls.__qualname__,
-    }
-    if hasattr(cls, "__del__"):
-        masked["__del__"] = lambda _: None  # a view that goes leaves the connections to the adapter
-    return type(cls.__name__, (cls,), masked)
-
-
-_NO_RETRIES = urllib3.Retry(0, read=False)
-"""What `requests` gives an adapter that was given none: errors then come in the classes that everybody knows."""
-
-_log = logging.getLogger("resilient_session")

@@ -41,7 +41,7 @@ class Body:
         try:
             self._content.seek(self._position)
             restored: bool = self._content.tell() == self._position
-        except (OSError, ValueError):  # gone, or closed
+        except Exception:  # noqa: BLE001 - gone, closed, or whatever its maker raises
             return False
         return restored
 
@@ -51,6 +51,6 @@ def _position(content: Any) -> int | None:
     try:
         position: int = content.tell()
         content.seek(position)
-    except (AttributeError, OSError, ValueError):
+    except Exception:  # noqa: BLE001 - as above
         return None
     return position

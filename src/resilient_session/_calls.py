@@ -10,6 +10,7 @@ many times, and each time is a call of its own. So a call is open to another req
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urldefrag, urljoin
 from weakref import WeakValueDictionary
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from resilient_session._attempts import Attempt
     from resilient_session._timeouts import Deadline
 
-_CHALLENGES = frozenset({401, 407})
+CHALLENGES = frozenset({401, 407})
 _SIGNATURES = ("Authorization", "Proxy-Authorization")
 _ASKED = "_resilient_asked"
 
@@ -51,14 +52,14 @@ class OpenCalls:
     """The calls that a request yet to come may belong to. The adapters of a session share them."""
 
     def __init__(self) -> None:
-        self._asking: WeakValueDictionary[int, Response] = WeakValueDictionary()
+        self._asking: WeakValueDictionary[tuple[int, int], Response] = WeakValueDictionary()
 
     def __reduce__(self) -> tuple[type[OpenCalls], tuple[()]]:
         return type(self), ()
 
     def resume(self, request: PreparedRequest) -> Call | None:
         """Take up the call that a request belongs to, if one is open to it."""
-        response = self._asking.pop(id(request.hooks), None)
+        response = self._asking.pop(_key(request), None)
         asked: _Asked | None = None if response is None else vars(response).pop(_ASKED, None)
         if response is None or asked is None or not asked.is_answered_by(request, response):
             return None
@@ -66,9 +67,14 @@ class OpenCalls:
 
     def suspend(self, call: Call, request: PreparedRequest, response: Response) -> None:
         """Leave a call open for as long as its response lives, if that asks for another request."""
-        if response.is_redirect or response.status_code in _CHALLENGES:
+        if response.is_redirect or response.status_code in CHALLENGES:
             vars(response)[_ASKED] = _Asked(call, id(request), str(request.url), _signatures(request))
-            self._asking[id(request.hooks)] = response
+            self._asking[_key(request)] = response
+
+
+def _key(request: PreparedRequest) -> tuple[int, int]:
+    """Tell apart the copies of one request that several threads send at once."""
+    return id(request.hooks), threading.get_ident()
 
 
 class _Asked(NamedTuple):

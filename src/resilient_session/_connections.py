@@ -7,7 +7,9 @@ is, without these promises; which one counts at that moment, for some are swappe
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 import re
 import socket
 import sys
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
 _OWN_MODULES = frozenset({"urllib3.connection", "urllib3.contrib.socks"})
 _SLICE = 65536
 """Bytes that are sent at a time: each slice, not the whole body, must go out within the read timeout."""
+
+_SWITCHING_PROTOCOLS = 101
+_NEVER = -1.0
+"""Seconds; no connection idled for less."""
 
 _KEEP_ALIVE = re.compile(r"(?:^|[\s,])timeout\s*=\s*([0-9]{1,9})", re.IGNORECASE)
 
@@ -71,7 +77,9 @@ class WitnessedConnection:
 
     def forget_parent(self) -> None:
         """Close this process's copy of the socket: to use it would mean to share it."""
-        super().close()  # type: ignore[misc]
+        sock, self.sock = cast("Any", self).sock, None
+        with contextlib.suppress(AttributeError, OSError):  # there is none, or it is PyOpenSSL's
+            os.close(sock.detach())  # and not close(): reads of a stream must fail, and not seem to meet its end
 
     def _tunnel(self) -> None:
         """Ask a proxy for a tunnel: its answer, too, must come in time (private in http.client, for decades)."""
@@ -98,11 +106,12 @@ class WitnessedConnection:
         if exchange is None:  # the request of a tunnel, or of somebody who uses the pools directly
             super().send(data)  # type: ignore[misc]
             return
-        if self.sock is None and self.auto_open:  # type: ignore[attr-defined]
+        own = cast("urllib3.connection.HTTPConnection", self)
+        if own.sock is None:
             self.connect()
             exchange.stage = "sending the request"
         for part in _slices(data):
-            self.sock.settimeout(exchange.clamp(exchange.timeouts.read))  # type: ignore[attr-defined]
+            own.sock.settimeout(exchange.clamp(exchange.timeouts.read))
             exchange.written = True
             super().send(part)  # type: ignore[misc]
 
@@ -112,6 +121,8 @@ class WitnessedConnection:
         _enter(current(), "reading the body")
         self._used = monotonic()
         self._server_limit = _keep_alive(response.headers.get("keep-alive"))
+        if response.status == _SWITCHING_PROTOCOLS:
+            self._server_limit = _NEVER
         return response
 
     def _clamp(self, exchange: Exchange | None) -> None:
@@ -149,9 +160,11 @@ def _connect_in_time(own: urllib3.connection.HTTPConnection, exchange: Exchange 
         options = own.source_address, own.socket_options
         return urllib3_connection.create_connection(address, timeout, *options)
 
-    if exchange is None or _is_patched():
+    if exchange is None:
         return connect((host, port), own.timeout)
     exchange.stage = "looking up the name"
+    if _is_patched():
+        return connect((host, port), exchange.clamp(own.timeout))
     limit = exchange.clamp(own.timeout)
     end = None if limit is None else monotonic() + limit
     addresses = exchange.resolver.addresses(host, port, limit)
@@ -198,7 +211,8 @@ _LEAST_SHARE = 0.001
 
 def _is_patched() -> bool:
     """Tell whether somebody put a function of theirs in place of urllib3's, to pin a name to an address."""
-    return urllib3_connection.create_connection.__module__ != "urllib3.util.connection"
+    function = urllib3_connection.create_connection
+    return function.__module__ != "urllib3.util.connection" or hasattr(function, "__wrapped__")
 
 
 def _enter(exchange: Exchange | None, stage: str) -> None:
@@ -254,7 +268,8 @@ def _mixed(mixin: type, base: type) -> type:
 
 
 def instrument(manager: PoolManager) -> None:
-    """Let the pools that a manager makes from now on be ours."""
+    """Let the pools that a manager makes be ours."""
     classes = manager.pool_classes_by_scheme
     if not any(issubclass(pool, WitnessedPool) for pool in classes.values()):
         manager.pool_classes_by_scheme = {scheme: _mixed_pool(pool) for scheme, pool in classes.items()}
+        manager.clear()  # those that it made before

@@ -6,15 +6,12 @@ the two lie `requests` and urllib3, which pass nothing through.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from resilient_session._timeouts import Deadline, Timeouts, monotonic, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from resilient_session._resolving import Resolver
 
 _SLACK = 0.01
@@ -106,14 +103,22 @@ class Exchange:
 _current: ContextVar[Exchange | None] = ContextVar("resilient_session_exchange", default=None)
 
 
-@contextmanager
-def under_way(exchange: Exchange) -> Iterator[None]:
-    """Let connections find the exchange for as long as its attempt lasts."""
-    token = _current.set(exchange)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+class under_way:  # noqa: N801 - reads as a statement
+    """Let connections find the exchange for as long as its attempt lasts.
+
+    A generator would do, but for exceptions that take no attribute: contextlib sets one.
+    """
+
+    __slots__ = ("_exchange", "_token")
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._exchange)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
 
 
 def current() -> Exchange | None:

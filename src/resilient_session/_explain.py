@@ -17,6 +17,8 @@ from resilient_session._forecast import MOST, ExplainedFailure, forecast
 from resilient_session._mistakes import mistakes, prefix_for
 from resilient_session._redact import redact_error, redact_url
 
+__all__ = ["ExplainedFailure", "Explanation", "explain"]
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -59,7 +61,7 @@ class Explanation(NamedTuple):
     def answer(self) -> str:
         """The whole of it in one sentence."""
         if not self.rows:
-            return "Nobody knows: the adapter is not one of requests."
+            return "Not known: the adapter is no HTTPAdapter."
         by_name = {row.failure: row for row in self.rows}
         most = max(row.retries for row in self.rows)
         worst = _longest(row.worst_case for row in self.rows)
@@ -67,7 +69,7 @@ class Explanation(NamedTuple):
         takes = f"A call that meets the same failure each time {takes}."
         if not most:
             return f"Nothing is retried. {takes}"
-        times = "without end" if most >= MOST else "once" if most == 1 else f"up to {most} times"
+        times = f"{MOST} times and more" if most >= MOST else "once" if most == 1 else f"up to {most} times"
         if by_name[ONCE_SENT].retried:
             return f"Retried {times}. {takes}"
         unsafe = "the server may have acted" if self.resilient else "it was sent, save after TLS errors"
@@ -115,7 +117,7 @@ def explain(  # noqa: PLR0913 - what a call of requests takes
 
     Raises:
         TypeError: `session` is no session.
-        ValueError: `timeout` is none.
+        ValueError: `timeout` is of no form that `requests` takes, or a part of it is out of range.
         requests.exceptions.RequestException: the URL is none that the session can send to.
     """
     if not isinstance(session, requests.Session):
@@ -191,6 +193,7 @@ _WIDTH = 100
 _COLUMNS = (28, 7, 16, 9, 32)
 _HEAD = ("failure", "retries", "waits (s)", "worst (s)", "because")
 _MOST_WAITS = 4
+_PAIR = 2
 _CAVEATS = (
     "The timeouts of stock requests hold for each address and each read, and not for names.",
     "Only a deadline ends a body that keeps dripping.",
@@ -238,9 +241,21 @@ def _grouped(rows: Iterable[ExplainedFailure]) -> Iterator[tuple[str, ExplainedF
         groups.setdefault((kind, detail, *row[1:]), []).append(row)
     for group in groups.values():
         first = group[0].failure
-        others = [row.failure.partition(",")[0].removeprefix("status ") for row in group[1:]]
-        status, comma, detail = first.partition(",")
-        yield " ".join([status, *others]) + comma + detail, group[0]
+        name, comma, detail = first.partition(",")
+        if len(group) > 1:
+            name = f"status {_runs([int(row.failure.partition(',')[0].split()[1]) for row in group])}"
+        yield name + comma + detail, group[0]
+
+
+def _runs(numbers: list[int]) -> str:
+    """Write ascending numbers, three and more in a row as first-last."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return " ".join(f"{run[0]}-{run[-1]}" if len(run) > _PAIR else " ".join(map(str, run)) for run in runs)
 
 
 def _waits(row: ExplainedFailure) -> str:

@@ -27,7 +27,6 @@ _PASSING = (
 
 _UNSENT = (
     urllib3.exceptions.ConnectTimeoutError,
-    urllib3.exceptions.ProxyError,
     urllib3.exceptions.EmptyPoolError,
     urllib3.exceptions.ClosedPoolError,
 )
@@ -39,6 +38,9 @@ _REFUSED_TLS = re.compile(
     re.IGNORECASE,
 )
 """What OpenSSL, PyOpenSSL and urllib3 call the refusals, of either side, that a new handshake meets again."""
+
+_NO_TUNNEL = re.compile("Tunnel connection failed: ")
+"""What http.client says of a CONNECT that was not answered with 200."""
 
 _REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: 4(?!08|29)\d\d")
 
@@ -67,17 +69,24 @@ def failure_from(error: Exception, request: PreparedRequest, status: int | None 
     raised = _translate(error, request)
     if raised is not error:
         raised.__cause__ = error
-    sent = not isinstance(cause, _UNSENT)
-    return Failure(raised, cause, sent, _hopeless(raised, cause), status)
+    return Failure(raised, cause, not _is_unsent(raised, cause), _hopeless(raised, cause), status)
 
 
 def let_go(error: Exception) -> None:
     """Drop what the frames of an error hold: sockets, bodies, headers. Their lines stay for the traceback.
 
-    Errors outlive their attempt as part of its record, and must not keep a connection alive with them.
+    Errors outlive their attempt as part of its record, and must not keep a connection alive with them. Errors of
+    the user's own, such as one that a generator raised, are left alone.
     """
+    if isinstance(error, (requests.exceptions.RequestException, urllib3.exceptions.HTTPError)):
+        for link in chain(error):
+            traceback.clear_frames(link.__traceback__)
+
+
+def forget_frames(error: Exception) -> None:
+    """Drop the tracebacks of an error that is only kept for the record: through its callers, a frame holds all."""
     for link in chain(error):
-        traceback.clear_frames(link.__traceback__)
+        link.__traceback__ = None
 
 
 def witnessed(failure: Failure, *, sent: bool) -> Failure:
@@ -147,6 +156,16 @@ def _cause(error: Exception) -> Exception:
     """Return the urllib3 error inside the one of `requests`."""
     inner = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
     return inner.reason or inner if isinstance(inner, urllib3.exceptions.MaxRetryError) else inner
+
+
+def _is_unsent(error: Exception, cause: Exception) -> bool:
+    """Tell whether the class of an error alone proves that no byte of the request was written.
+
+    A `ProxyError` is no proof: urllib3 wraps in it what happens behind a proxy, too.
+    """
+    inner = getattr(cause, "original_error", cause)
+    connects = isinstance(inner, _UNSENT) or isinstance(error, requests.exceptions.ConnectTimeout)
+    return connects or _NO_TUNNEL.match(str(inner)) is not None
 
 
 def _hopeless(error: Exception, cause: Exception) -> str | None:

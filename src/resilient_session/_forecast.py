@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from resilient_session._faults import Fault
     from resilient_session._policy import Outcome
 
-MOST = 500
+MOST = 200
 """Retries; what goes on for longer is told as going on."""
 
 
@@ -196,7 +196,7 @@ def _decisive(
 def _reason(conduct: Conduct, played: _Played) -> str:
     """Say what lets a failure be retried, and what ends that."""
     if played.stop is None:
-        return f"no option ends it: more than {MOST} retries"
+        return f"still going on after {MOST} retries"
     if conduct.retries_nothing:
         return "max_retries=0 (requests' default)"
     if not played.steps:
@@ -234,11 +234,12 @@ def _ending(conduct: Conduct, situation: Situation, stop: Stop) -> str:
 def _no(conduct: Conduct, name: str) -> str:
     if name in _COUNTS:
         return conduct.named(name, value=True)
+    if name == "retry_after_max":
+        return f"{conduct.named(name, value=True)} is exceeded"
     return {
         "allowed_methods": f"{conduct.named('allowed_methods')} does not have {conduct.start.method}",
         "body": "the body cannot be sent again",
         "status_forcelist": f"{conduct.named('status_forcelist')} does not have it",
-        "retry_after_max": f"{conduct.named('retry_after_max', value=True)} is exceeded",
         "Retry.retry_after_max": "retry_after_max of the given Retry is exceeded",
         "deadline": f"deadline={shown_value(conduct.deadline)} ({conduct.deadline_origin}) leaves no time",
     }[name]

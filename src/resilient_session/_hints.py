@@ -14,7 +14,8 @@ What makes no sense is passed over, as the RateLimit draft demands and as every 
 from __future__ import annotations
 
 import re
-from email.utils import mktime_tz, parsedate_tz
+from datetime import timezone
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _number(text: str | None) -> float | None:
 def _date(text: str | None) -> float | None:
     """Read an HTTP date in any of its three forms, as seconds since the epoch."""
     try:
-        parsed = parsedate_tz((text or "").strip())
-        return None if parsed is None else float(mktime_tz(parsed))
-    except (ValueError, OverflowError, IndexError, TypeError):  # parsedate_tz lets odd dates escape as these
+        moment = parsedate_to_datetime((text or "").strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):  # it tells in all these ways that it cannot
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from requests import Response
@@ -13,9 +13,20 @@ from urllib3.util import Timeout
 from resilient_session import _cookies as cookies
 from resilient_session._attempts import Attempt
 from resilient_session._bodies import Body
+from resilient_session._calls import CHALLENGES
 from resilient_session._exchange import Exchange, under_way
-from resilient_session._failures import Failure, failure_from, let_go, mention, overdue, unreadable, witnessed
+from resilient_session._failures import (
+    Failure,
+    failure_from,
+    forget_frames,
+    let_go,
+    mention,
+    overdue,
+    unreadable,
+    witnessed,
+)
 from resilient_session._keys import HEADER, keyed
+from resilient_session._logging import dropping
 from resilient_session._policy import Outcome, Retry, Stop, decide
 from resilient_session._reading import discard, guard
 from resilient_session._redact import redact_error, redact_url
@@ -36,8 +47,6 @@ if TYPE_CHECKING:
 
     Result: TypeAlias = Response | Failure
 
-_log = logging.getLogger("resilient_session")
-
 
 class Sending(NamedTuple):
     """How a request is to be sent: what `Session` hands an adapter beside the request."""
@@ -57,18 +66,24 @@ class Hop:
         request: the request as it came; it is never changed.
         sending: how it is to be sent.
         options: what the adapter's options came to.
+        believes: whether the class of an error can be taken for proof that nothing was sent.
 
     Raises:
         UnrewindableBodyError: the call sent this body before, and it cannot be sent again.
         ValueError: the call's timeout is none.
     """
 
-    def __init__(self, call: Call, request: PreparedRequest, sending: Sending, options: Options) -> None:
+    def __init__(
+        self, call: Call, request: PreparedRequest, sending: Sending, options: Options, *, believes: bool = True
+    ) -> None:
         if call.spent is not None and request.body is call.spent:
             message = "the body was sent already and cannot be sent again; give bytes or a seekable file"
-            raise UnrewindableBodyError(message, request=request)
+            error = UnrewindableBodyError(message, request=request)
+            error.attempts = tuple(call.attempts)  # type: ignore[attr-defined]
+            raise error
         self._call = call
         self._options = options
+        self._believes = believes
         self._timeout_is_ours = sending.timeout is None
         timeout = cast("TimeoutType", options["timeout"]) if sending.timeout is None else sending.timeout
         self._timeouts = Timeouts.of(timeout)
@@ -106,6 +121,8 @@ class Hop:
     def prepare_next(self, verdict: Retry) -> None:
         """Let go of the connection, wait, and put together the next request."""
         self._call.retries = verdict.left
+        if isinstance(self._result, Failure):
+            forget_frames(self._result.error)
         if isinstance(self._result, Response):
             discard(self._result, self._exchange)
             self._cookies += cookies.cookies_of(self._result)
@@ -120,15 +137,17 @@ class Hop:
             RequestException: what it ends with is an error, or a status that the options turn into one.
         """
         attempts = tuple(self._call.attempts)
-        if isinstance(self._result, Failure):
-            error = self._result.error
+        result = self._result
+        del self._result  # or the record of an earlier failure would keep the response alive
+        if isinstance(result, Failure):
+            error = result.error
             if self._timeout_is_ours:
                 mention(error, f"(the default timeout {tuple(self._timeouts)}; timeout= changes it)")
-            redact_error(error, self._request, self._sending.proxies)
-            error.attempts = attempts  # type: ignore[attr-defined]
+            with contextlib.suppress(AttributeError, TypeError):  # somebody's own, that takes no attribute
+                error.attempts = attempts  # type: ignore[attr-defined]
             raise error
-        response = self._result
-        if not response.is_redirect:
+        response = result
+        if not self._is_read_by_the_call(response):
             self._exchange.limit(None)
         response.attempts = attempts  # type: ignore[attr-defined]
         if isinstance(response.raw, BaseHTTPResponse):
@@ -146,7 +165,7 @@ class Hop:
                 response = send_once(self._request, self._sending._asdict())
         except Exception as error:  # noqa: BLE001 - each is either raised again or repeated
             return self._failure(error)
-        if self._sending.stream or response.is_redirect or "content-encoding" in response.headers:
+        if self._sending.stream or response.is_redirect or any(name in response.headers for name in _ENCODED):
             guard(response, exchange)
         return response
 
@@ -167,13 +186,24 @@ class Hop:
     def _failure(self, error: Exception, status: int | None = None) -> Failure:
         exchange = self._exchange
         let_go(error)
+        redact_error(error, self._request, self._sending.proxies)
         failure = failure_from(error, self._request, status)
+        if not self._believes:
+            failure = failure._replace(sent=True)
         if exchange.witnessed:
             failure = witnessed(failure, sent=exchange.written)
         if exchange.cut_short:
             failure = overdue(failure, exchange.stage, self._request)
         self._failed_connects += not failure.sent
         return failure
+
+    def _is_read_by_the_call(self, response: Response) -> bool:
+        """Tell whether the body of a response is read before the call is over, and so inside its deadline.
+
+        `Session` reads the body of a redirect, and an auth handler that of a challenge, if there is one.
+        """
+        answered = bool(self._request.hooks.get("response")) and response.status_code in CHALLENGES
+        return response.is_redirect or answered
 
     def _idle_limit(self) -> float | None:
         """Return how long a pooled connection may have idled, in seconds.
@@ -207,11 +237,11 @@ class Hop:
     def _verdict(self, response: Response) -> bool | None:
         """Ask the user whether a response is worth another try."""
         retry_if = self._options["retry_if"]
-        try:
-            return None if retry_if is None else retry_if(response)
-        except Exception:  # noqa: BLE001 - whatever it is
-            _log.exception("retry_if failed; the response is judged without it")
-            return None
+        verdict = None
+        if retry_if is not None:
+            with dropping("retry_if", self._options["logger"], self._request):
+                verdict = retry_if(response)
+        return verdict
 
     def _rewind(self, result: Result) -> bool:
         return self._body.rewind() or not _was_sent(result)
@@ -245,6 +275,9 @@ class Hop:
         error.attempts = tuple(self._call.attempts)  # type: ignore[attr-defined]
         return error
 
+
+_ENCODED = ("content-encoding", "transfer-encoding")
+"""Headers of bodies whose end is told in themselves, and may be missing."""
 
 _UNREPEATABLE_IDLE = 4.0
 """Seconds; the shortest time for which servers in wide use keep idle connections is 5."""

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from resilient_session._attempts import Recovered, RetryScheduled
+from resilient_session._redact import redact_error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TypeAlias
+
+    from requests import PreparedRequest
+
     from resilient_session._attempts import Attempt, Event
+
+    LoggerType: TypeAlias = str | logging.Logger | logging.LoggerAdapter[Any] | None
 
 _RETRYING = "Retrying %s %s in %.2f s: attempt %d ended with %s"
 _GAVE_UP = "Gave up on %s %s after %d attempt(s) in %.2f s: %s"
 _RECOVERED = "Recovered %s %s after %d attempts in %.2f s"
 
 
-def log_event(event: Event, logger: str | logging.Logger | logging.LoggerAdapter[Any]) -> None:
-    """Write the line of an event: a warning if something is wrong, information if it is right again."""
-    log = logging.getLogger(logger) if isinstance(logger, str) else logger
+def log_event(event: Event, logger: LoggerType) -> None:
+    """Write the line of an event: a warning if something is wrong, information if it is right again.
+
+    Args:
+        event: what happened.
+        logger: the option of that name.
+    """
+    log = _logger(logger)
+    if log is None:
+        return
     if isinstance(event, RetryScheduled):
         last = event.attempt
         log.warning(_RETRYING, last.method, last.url, last.wait, last.number, last.reason, extra=_extra(last))
@@ -28,6 +44,28 @@ def log_event(event: Event, logger: str | logging.Logger | logging.LoggerAdapter
         log.info(_RECOVERED, *facts, extra=_extra(last))
     else:
         log.warning(_GAVE_UP, *facts, last.reason, extra=_extra(last))
+
+
+@contextmanager
+def dropping(hook: str, logger: LoggerType, request: PreparedRequest) -> Iterator[None]:
+    """Drop what a function of the user's raises, and write it down: the call goes on without it.
+
+    Args:
+        hook: the name of the function.
+        logger: the option of that name.
+        request: what it was called about, whose secrets are not written down.
+    """
+    try:
+        yield
+    except Exception as error:
+        redact_error(error, request)
+        log = _logger(logger)
+        if log is not None:
+            log.exception("%s failed; the call goes on without it", hook)
+
+
+def _logger(option: LoggerType) -> logging.Logger | logging.LoggerAdapter[Any] | None:
+    return logging.getLogger(option) if isinstance(option, str) else option
 
 
 def _elapsed(attempts: tuple[Attempt, ...]) -> float:

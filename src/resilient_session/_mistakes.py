@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 _EXPECTED = (429, 500, 502, 503, 504)
 """Statuses that those who retry mostly mean to retry."""
 
-_SCHEMES = ("http://", "https://")
-
 
 def prefix_for(session: Session, url: str) -> str | None:
     """Return the mounted prefix whose adapter a session takes for a URL."""
@@ -81,7 +79,8 @@ def _of_mounts(session: Session, url: str, adapter: BaseAdapter) -> Iterator[str
     prefix = prefix_for(session, url)
     if prefix is None:
         return
-    if urlsplit(prefix).netloc and not urlsplit(prefix).path:
+    host = prefix.partition("://")[2]
+    if host and "/" not in host:
         shown = redact_url(prefix)
         yield f"the prefix {shown} has no slash at its end: it matches {shown}.evil.example, too"
     yield from _of_other_mounts(session, url, prefix, adapter)
@@ -154,7 +153,8 @@ def _of_lists(conduct: Conduct) -> Iterator[str]:
         yield f"{conduct.named('allowed_methods')} is empty: urllib3 takes that for any method"
     elif not allows(retries, method) and not conduct.start.keyed:
         way = "; idempotency_keys=True would let it" if conduct.resilient and method in _KEYED else ""
-        yield f"{conduct.named('allowed_methods')} does not have {method}: what was sent is not sent again{way}"
+        lacks = f"{conduct.named('allowed_methods')} does not have {method}"
+        yield f"{lacks}: what the server may have acted on is not repeated{way}"
     elif not conduct.resilient and allowed is not None and method not in allowed:
         yield f"{conduct.named('allowed_methods')} is not all in upper case: urllib3 does not find {method} in it"
     missing = [
@@ -169,9 +169,11 @@ _KEYED = ("POST", "PATCH")
 
 def _of_stock_retries(conduct: Conduct, rows: Mapping[str, ExplainedFailure]) -> Iterator[str]:
     """Say what urllib3's retries do that hardly anybody means them to do."""
-    longest = max((high for row in rows.values() for _, high in row.waits), default=0.0)
-    if longest >= _HOUR:
-        yield f"urllib3 sleeps for as long as a Retry-After says: {longest / _HOUR:g} h and more, each time"
+    wished = [high for row in rows.values() if "Retry-After" in row.failure for _, high in row.waits]
+    if max(wished, default=0) >= _HOUR:
+        longest = getattr(conduct.retries, "retry_after_max", None)
+        limit = "without limit" if longest is None else f"up to {longest / _HOUR:g} h each time"
+        yield f"urllib3 sleeps for as long as a Retry-After says, {limit}"
     if BAD_CERTIFICATE in rows and rows[BAD_CERTIFICATE].retried:
         yield "urllib3 repeats certificate errors, which are never cured, and other TLS errors of any method"
     if rows[ONCE_SENT].retried:

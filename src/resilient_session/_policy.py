@@ -15,7 +15,14 @@ import random
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from resilient_session import _hints as hints
-from resilient_session._retry import allows, count_down, schedule_of, wants_retry
+from resilient_session._retry import (
+    allows,
+    count_down,
+    own_wish,
+    reads_wishes_itself,
+    schedule_of,
+    wants_retry,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,6 +185,8 @@ def _wish(outcome: Outcome, retries: urllib3.Retry) -> float:
     """Return the seconds that the server asks for; 0 if it does not, or does not count."""
     if outcome.answer is None or not retries.respect_retry_after_header:
         return 0.0
+    if reads_wishes_itself(retries):
+        return own_wish(retries, outcome.answer)
     return hints.wish(outcome.answer.status, outcome.answer.headers, outcome.now) or 0.0
 
 

@@ -13,18 +13,21 @@ import http.client
 import io
 import re
 import socket
+import weakref
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
-from resilient_session._errors import DeadlineExceeded
+from resilient_session._attempts import attempts_of
+from resilient_session._errors import DeadlineExceeded, ReadTimeout
 from resilient_session._exchange import Exchange, current
 from resilient_session._timeouts import Deadline, SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from requests import Response
+    from requests import RequestException, Response
 
 DRAIN_LIMIT = 65536
 """Bytes; a longer error body is not read for the sake of its connection, which is closed instead."""
@@ -53,7 +56,13 @@ class ClampedIO(socket.SocketIO):
         super().__init__(inner._sock, "r")  # noqa: SLF001 - see above
         self._inner = inner
         self._exchange = exchange
+        self._last = 0
         self.ended = False
+
+    @property
+    def ended_inside_a_line(self) -> bool:
+        """Whether the other side closed the connection after anything else than the end of a line."""
+        return self.ended and self._last != _NEWLINE
 
     def readinto(self, buffer: Any) -> int | None:
         sock = self._sock
@@ -67,6 +76,8 @@ class ClampedIO(socket.SocketIO):
                 count = super().readinto(buffer)
             finally:
                 sock.settimeout(given)
+        if count:
+            self._last = buffer[count - 1]
         self.ended = count == 0
         return count
 
@@ -95,7 +106,7 @@ class ClampedResponse(http.client.HTTPResponse):
         """Read the status line and the headers, past interim answers (RFC 9110 §15.2)."""
         super().begin()
         while self.status in _INTERIM and self.status != _SWITCHING_PROTOCOLS:
-            self.headers = self.msg = None
+            self.headers = self.msg = None  # type: ignore[assignment]  # or the next is not read
             super().begin()
         if self._file is not None:
             self._exchange.head_is_complete()
@@ -104,11 +115,18 @@ class ClampedResponse(http.client.HTTPResponse):
         self._check_length()
 
     def _check_length(self) -> None:
-        """Refuse a length that is none: where such a body ends cannot be known (RFC 9112 §6.3)."""
+        """Refuse a length that is none: where such a body ends cannot be known (RFC 9112 §6.3).
+
+        Two that differ are urllib3's to refuse.
+        """
         given = ",".join(self.headers.get_all("content-length", []))
-        lengths = {length.strip() for length in given.split(",")}
-        if given and not self.chunked and not (len(lengths) == 1 and _DIGITS.fullmatch(lengths.pop())):
+        if given and not self.chunked and not all(_DIGITS.fullmatch(one.strip()) for one in given.split(",")):
             raise http.client.HTTPException("the answer's Content-Length is no number")
+
+    @property
+    def ended_inside_a_chunk_size(self) -> bool:
+        """Whether the connection was closed inside the line that says how long the next chunk is."""
+        return bool(self.chunked) and self._file is not None and self._file.ended_inside_a_line
 
     def _safe_read(self, amt: int) -> bytes:
         """Read a chunk; http.client takes a negative size for "to the end", and urllib3 asks in its name."""
@@ -122,39 +140,59 @@ _DIGITS = re.compile(r"[0-9]+")
 
 
 def guard(response: Response, exchange: Exchange) -> None:
-    """Let those who read a response's body learn of a deadline that passes, and of a compressed body cut short.
+    """Let those who read a response's body learn of a deadline that passes, and of a body that stops short.
 
     Args:
         response: whose ``raw`` is about to be read through ``iter_content`` or ``content``.
         exchange: says why a read ended early.
     """
-    raw = response.raw
-    stream = getattr(raw, "stream", None)
-    if stream is not None:
-        raw.stream = _guarded(raw, stream, exchange)
+    if hasattr(response.raw, "stream"):
+        response.raw.stream = _GuardedStream(response, exchange)
 
 
-def _guarded(
-    raw: Any, stream: Callable[..., Iterator[bytes]], exchange: Exchange
-) -> Callable[..., Iterator[bytes]]:
-    def guarded(*args: Any, **kwargs: Any) -> Iterator[bytes]:
+class _GuardedStream:
+    """Stands in for the ``stream`` of a urllib3 response, and keeps neither it nor what is around it alive."""
+
+    def __init__(self, response: Response, exchange: Exchange) -> None:
+        self._raw = weakref.ref(response.raw)
+        self._response = weakref.ref(response)
+        self._exchange = exchange
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+        raw: Any = self._raw()
         try:
-            yield from stream(*args, **kwargs)
+            yield from type(raw).stream(raw, *args, **kwargs)
         except ReadTimeoutError as error:
-            if exchange.cut_short:
-                raise DeadlineExceeded("the deadline passed while the body was read") from error
-            raise
+            told = self._told(error)
+            if told is None:
+                raise
+            raise told from error
         if _stops_short(raw):
-            raise ProtocolError("Connection broken: the compressed body stops short")
+            raise ProtocolError("Connection broken: the body stops short")
 
-    return guarded
+    def _told(self, error: ReadTimeoutError) -> RequestException | None:
+        """Return what a read that ends early is told as; None leaves it to `requests`, as for any stream."""
+        response = self._response()
+        if response is None or not (self._exchange.cut_short or response.is_redirect):
+            return None
+        told: RequestException = (
+            DeadlineExceeded("the deadline passed while the body was read", request=response.request)
+            if self._exchange.cut_short
+            else ReadTimeout(error, request=response.request)  # nobody but Session reads it, inside the call
+        )
+        told.attempts = attempts_of(response)  # type: ignore[attr-defined]
+        return told
 
 
 def _stops_short(raw: Any) -> bool:
-    """Tell whether a compressed body ended before its own end mark, inside framing that is whole.
+    """Tell whether a body ended where it should not have, unnoticed by those who read it.
 
-    urllib3 knows, but does not say; its decoders are looked at here and nowhere else.
+    That is a chunked one, inside the line that would tell the size of the next chunk, of which any digit may be
+    missing; or a compressed one, before its own end mark. urllib3's decoders are looked at here and nowhere else.
     """
+    original = getattr(raw, "_original_response", None)
+    if isinstance(original, ClampedResponse) and original.ended_inside_a_chunk_size:
+        return True
     decoder = getattr(raw, "_decoder", None)
     if decoder is None or not raw.tell():
         return False
@@ -163,12 +201,26 @@ def _stops_short(raw: Any) -> bool:
 
 def _is_unfinished(decoder: Any) -> bool:
     inner: Any = getattr(decoder, "_obj", None)
-    if getattr(decoder, "_state", None) == _SWALLOWS:
+    state = getattr(decoder, "_state", None)
+    if state == _SWALLOWS or (state == _NEXT_MEMBER and _is_no_member(inner)):
         return False
     if hasattr(inner, "is_finished"):
         return not inner.is_finished()
     return not getattr(inner, "eof", True)
 
+
+def _is_no_member(inner: Any) -> bool:
+    """Tell whether a lone byte behind a whole gzip member begins no other: zlib wants two to say so."""
+    try:
+        inner.copy().decompress(b"\x8b")
+    except zlib.error as error:
+        return "incorrect header" in str(error)
+    return False
+
+
+_NEWLINE = ord("\n")
+_NEXT_MEMBER = 1
+"""The state of urllib3's gzip decoder that has read a whole body, and found more behind it."""
 
 _SWALLOWS = 2
 """The state of urllib3's gzip decoder that met something else after a whole body, and lets it be."""

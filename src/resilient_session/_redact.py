@@ -43,7 +43,8 @@ def redact_error(error: BaseException, request: PreparedRequest, proxies: Mappin
     """
     shown = dict(_secrets(request, proxies or {}))
     for link in chain(error):
-        link.args = tuple(_redact_text(arg, shown) if isinstance(arg, str) else arg for arg in link.args)
+        if any(isinstance(arg, str) for arg in link.args):
+            link.args = tuple(_redact_text(arg, shown) if isinstance(arg, str) else arg for arg in link.args)
         if isinstance(link, OSError) and isinstance(link.strerror, str):  # what an OSError with a number shows
             link.strerror = _redact_text(link.strerror, shown)
 
@@ -81,7 +82,7 @@ def _secrets(request: PreparedRequest, proxies: Mapping[str, str]) -> Iterator[t
             query = text.partition("#")[0].partition("?")[2]
             if query:
                 yield f"?{query}", f"?{_redact_query(query)}"
-    for value in (request.headers or {}).values():
+    for name, value in (request.headers or {}).items():
         text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-        if len(text) >= _SHORTEST_SECRET:
-            yield text, HIDDEN
+        if len(text) >= _SHORTEST_SECRET and str(name).lower() != "host":
+            yield from ((form, HIDDEN) for form in (text, text.strip(), repr(text)[1:-1]))

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 from urllib3.util import connection as urllib3_connection
 
+from resilient_session._timeouts import monotonic
+
 MOST_THREADS = 64
 """Lookups under way at once; whoever comes then waits for a place, inside its own time."""
 
@@ -50,12 +52,15 @@ class Resolver:
         """
         if _is_address(host):
             return [Address(host, port)]
-        lookup, is_new = self._join(host, port)
-        if is_new:
-            self._start(lookup, timeout)
-        if not lookup.done.wait(timeout):
-            raise TimeoutError("the name server did not answer in time")
-        return lookup.result()
+        end = None if timeout is None else monotonic() + timeout
+        while True:
+            lookup, is_new = self._join(host, port)
+            if is_new:
+                self._start(lookup, _left(end))
+            if not lookup.done.wait(_left(end)):
+                raise TimeoutError("the name server did not answer in time")
+            if not lookup.abandoned:
+                return lookup.result()
 
     def _join(self, host: str, port: int) -> tuple[_Lookup, bool]:
         """Return the lookup of a name that is under way, or a new one, and whether it is new."""
@@ -66,6 +71,7 @@ class Resolver:
 
     def _start(self, lookup: _Lookup, timeout: float | None) -> None:
         if not self._places.acquire(timeout=timeout):
+            lookup.abandoned = True
             self._finish(lookup)
             raise TimeoutError("too many lookups wait for the name server")
         thread = threading.Thread(target=self._run, args=(lookup,), name="resilient-session-resolver", daemon=True)
@@ -88,12 +94,18 @@ class Resolver:
 
 
 class _Lookup:
-    """One lookup, and those who wait for it."""
+    """One lookup, and those who wait for it.
+
+    Attributes:
+        done: set when it is over.
+        abandoned: whether it was never made, for want of a place; whoever still has time may try again.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self.host = host
         self.port = port
         self.done = threading.Event()
+        self.abandoned = False
         self._addresses: list[Address] = []
         self._error: Exception = TimeoutError("the lookup was never made")
 
@@ -109,6 +121,10 @@ class _Lookup:
         if not self._addresses:
             raise copy.copy(self._error)  # each its own, for a traceback grows where it is raised
         return self._addresses
+
+
+def _left(end: float | None) -> float | None:
+    return None if end is None else max(0.0, end - monotonic())
 
 
 def _is_address(host: str) -> bool:

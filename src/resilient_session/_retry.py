@@ -6,7 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any, cast
 
 import urllib3
-from urllib3.exceptions import MaxRetryError
+from urllib3.exceptions import HTTPError, MaxRetryError
 
 from resilient_session._backoff import Backoff
 
@@ -129,6 +129,20 @@ def count_down(
         return None
     left.allowed_methods = retries.allowed_methods
     return left
+
+
+def reads_wishes_itself(retries: urllib3.Retry) -> bool:
+    """Tell whether a subclass has its own way of reading a Retry-After."""
+    stock, own = urllib3.Retry, type(retries)
+    return (own.get_retry_after, own.parse_retry_after) != (stock.get_retry_after, stock.parse_retry_after)
+
+
+def own_wish(retries: urllib3.Retry, answer: BaseHTTPResponse) -> float:
+    """Return the seconds that a subclass reads off an answer; 0 if it reads none, or cannot."""
+    try:
+        return float(retries.get_retry_after(answer) or 0)
+    except (HTTPError, ValueError):  # as urllib3 raises for what it cannot read
+        return 0.0
 
 
 def _for_any_method(retries: urllib3.Retry) -> urllib3.Retry:

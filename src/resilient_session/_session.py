@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeVar, overload
 
@@ -54,6 +55,9 @@ def resilient_session(session: requests.Session | None = None, **options: Unpack
     else:
         message = f"session={shown(session)}: give a requests.Session, made already, or None for a new one"
         raise TypeError(message)
+    if type(session).get_adapter is not requests.Session.get_adapter:
+        message = f"{type(session).__name__} overrides get_adapter(), and may send without what is mounted here"
+        warnings.warn(message, UserWarning, stacklevel=3)
     session.adapters = OrderedDict(
         (prefix, mounting.resilient(adapter) if _is_http(prefix) else adapter)
         for prefix, adapter in session.adapters.items()
@@ -84,12 +88,18 @@ class Mounting:
 
     def _replacement(self, adapter: BaseAdapter) -> BaseAdapter:
         if isinstance(adapter, TimeoutHTTPAdapter):
-            adapter.reconfigure(self._options)
-            return adapter
+            return self._reconfigured(adapter)
         cls = TimeoutHTTPAdapter if self._settings.values["logger"] is None else LoggingHTTPAdapter
         if type(adapter) is HTTPAdapter:
             return cls.with_settings(self._adopted(adapter), self._calls)
         return DrivenHTTPAdapter.around(adapter, self._adopted(adapter), self._calls)
+
+    def _reconfigured(self, adapter: TimeoutHTTPAdapter) -> BaseAdapter:
+        if type(adapter) is TimeoutHTTPAdapter and self._options.get("logger") is not None:
+            return LoggingHTTPAdapter.with_settings(adapter.settings.changed(self._options), self._calls)
+        adapter.reconfigure(self._options)
+        adapter.share_calls(self._calls)
+        return adapter
 
     def _adopted(self, adapter: BaseAdapter) -> Settings:
         """Take over what the old adapter was told, unless the caller says otherwise."""

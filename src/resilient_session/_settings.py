@@ -158,5 +158,7 @@ def _variables(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
 
 
 def _unread(variable: str) -> str:
+    if variable.upper() in VARIABLES:
+        return f"write {variable.upper()}"
     name = variable.removeprefix(PREFIX).lower()
     return f"{name} can be given in code only" if name in TABLE else _unknown(name)

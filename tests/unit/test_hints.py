@@ -230,3 +230,7 @@ def test_a_server_says_whether_another_try_is_worth_it(value, verdict):
 
 def test_a_server_may_leave_open_whether_another_try_is_worth_it():
     assert should_retry(HTTPHeaderDict()) is None
+
+
+def test_date_that_is_in_no_calendar_is_no_wish():
+    assert wish(503, {"retry-after": "Sun, 99 Nov 2026 08:49:37 GMT"}, 0) is None

@@ -91,3 +91,18 @@ def test_name_is_looked_up_in_line_when_no_thread_can_be_started(name_server, mo
 
 def test_pickled_resolver_is_a_new_one():
     assert isinstance(pickle.loads(pickle.dumps(Resolver())), Resolver)  # noqa: S301
+
+
+def test_who_joined_a_lookup_that_found_no_place_tries_again(name_server):
+    resolver = Resolver()
+    for number in range(MOST_THREADS):
+        with pytest.raises(TimeoutError):
+            resolver.addresses(f"name{number}", 80, 0.0001)
+    with ThreadPoolExecutor() as executor:
+        hasty = executor.submit(resolver.addresses, "wanted", 80, 0.2)
+        while ("wanted", 80) not in resolver._lookups:
+            pass
+        patient = executor.submit(resolver.addresses, "wanted", 80, 5)
+        assert isinstance(hasty.exception(), TimeoutError)
+        name_server[1].set()
+        assert patient.result() == [Address("192.0.2.1", 80)]

@@ -1,0 +1,106 @@
+"""The page of the options, made from the table in the code.
+
+``{options-overview}`` is one short row for each option; ``{options}`` is an entry for each, with all there is to
+know of it; ``{opt}`` links to an entry, and a name that is no option is a warning.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+
+from resilient_session import _kinds as kinds
+from resilient_session._options import PREFIX, RULED, TABLE, Option
+from resilient_session._timeouts import SystemClock, Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from docutils import nodes
+    from sphinx.application import Sphinx
+
+
+class _Generated(SphinxDirective):
+    """A directive whose content is written by code, in Markdown."""
+
+    def run(self) -> list[nodes.Node]:
+        """Parse what was written."""
+        lines = [line for name, option in TABLE.items() for line in self.entry(name, option)]
+        source = f"<{self.name}>"
+        return self.parse_content_to_nodes_of(StringList([*self.head(), *lines], source))
+
+    def parse_content_to_nodes_of(self, content: StringList) -> list[nodes.Node]:
+        """Parse lines in place of the directive's own content."""
+        self.content = content
+        return self.parse_content_to_nodes(allow_section_headings=True)
+
+    def head(self) -> list[str]:
+        """Write what stands above the entries."""
+        return []
+
+    def entry(self, name: str, option: Option) -> Iterator[str]:
+        """Write one option."""
+        raise NotImplementedError
+
+
+class OptionsOverview(_Generated):
+    """A table with the name, the default and the meaning of each option."""
+
+    def head(self) -> list[str]:
+        """Write the head of the table."""
+        return ["| option | default | meaning |", "|---|---|---|"]
+
+    def entry(self, name: str, option: Option) -> Iterator[str]:
+        """Write one row."""
+        yield f"| {{opt}}`{name}` | {_default(option)} | {_sentence(option.meaning)} |"
+
+
+class OptionsEntries(_Generated):
+    """An entry for each option."""
+
+    def entry(self, name: str, option: Option) -> Iterator[str]:
+        """Write one entry."""
+        yield from (f":::{{session-option}} {name}", _sentence(option.meaning), "")
+        for field, value in _fields(name, option):
+            yield f":{field}: {value}"
+        yield from (":::", "")
+
+
+def _fields(name: str, option: Option) -> Iterator[tuple[str, str]]:
+    yield "Give", _sentence(option.kind.form)
+    if option.unit:
+        yield "Unit", option.unit
+    yield "Default", _default(option)
+    if isinstance(option.kind, kinds.Textual):
+        yield "Variable", f"`{PREFIX}{name.upper()}`"
+    else:
+        yield "Variable", "none; it can be given in code only"
+    if name in RULED:
+        yield "Beside a Retry", "not given; a `urllib3.Retry` that is given as {opt}`max_retries` says it itself"
+    if option.source:
+        yield "Source", option.source
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _default(option: Option) -> str:
+    value: Any = option.default
+    if isinstance(value, frozenset):
+        return ", ".join(f"`{item}`" for item in sorted(value))
+    if isinstance(value, Timeouts):
+        return f"`({value.connect}, {value.read})`"
+    if isinstance(value, SystemClock):
+        return "the real clock"
+    return f"`{value!r}`"
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Add the directives and the role."""
+    app.add_object_type("session-option", "opt", indextemplate="pair: %s; option", objname="option")
+    app.add_directive("options-overview", OptionsOverview)
+    app.add_directive("options", OptionsEntries)
+    return {"parallel_read_safe": True}

@@ -1,0 +1,84 @@
+"""Public names in place of private ones.
+
+The code lives in private modules and is imported from public ones. A signature names an object by the module that
+it is defined in; readers, and the index, know it by the module that they import it from.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.addnodes import pending_xref
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
+
+_MODULES = ("resilient_session", "resilient_session.testing")
+_ELSEWHERE = {
+    "Response": "requests.Response",
+    "PreparedRequest": "requests.PreparedRequest",
+    "urllib3.util.retry.Retry": "urllib3.util.Retry",
+    "requests.exceptions.RequestException": "requests.RequestException",
+}
+"""Names of other projects, as annotations use them and as those projects document them."""
+
+_TAKES_OPTIONS = {
+    "resilient_session.resilient_session": "(session=None, **options)",
+    "resilient_session.TimeoutHTTPAdapter": "(pool_connections, pool_maxsize, max_retries, pool_block, **options)",
+    "resilient_session.LoggingHTTPAdapter": "(pool_connections, pool_maxsize, max_retries, pool_block, **options)",
+}
+
+
+_INSIDES = re.compile(r"(: [^,]* = )(?:<function [^>]*>|Reply\((?:[^()]|\([^()]*\))*\))")
+"""The values of defaults that say nothing to a reader."""
+
+
+def _public() -> dict[str, str]:
+    """Map the names that annotations use to those that users import."""
+    names = {}
+    for module_name in _MODULES:
+        module = importlib.import_module(module_name)
+        for name in module.__all__:
+            public, defined_in = f"{module_name}.{name}", getattr(getattr(module, name), "__module__", module_name)
+            names |= {f"{defined_in}.{name}": public, name: public}
+    return names
+
+
+def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: nodes.Node) -> nodes.Node | None:
+    """Find what a signature names by its private module; leave what is of other projects to intersphinx."""
+    target = node.get("reftarget", "")
+    node["reftarget"] = _ELSEWHERE.get(target, target)
+    public = _public().get(target)
+    if node.get("refdomain") != "py" or public is None:
+        return None
+    domain = env.domains.python_domain
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", public, node, contnode)
+
+
+def shorten(  # noqa: PLR0913, PLR0917 - the signature of the event
+    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returns: str
+) -> tuple[str, str] | None:
+    """Show options as one thing, for they have a page of their own, and defaults without their insides."""
+    del app, what, obj, options
+    if name in _TAKES_OPTIONS:
+        return _TAKES_OPTIONS[name], returns
+    return (_INSIDES.sub(r"\1...", signature), returns) if signature else None
+
+
+def skip(  # noqa: PLR0913, PLR0917 - the signature of the event
+    app: Sphinx, what: str, name: str, obj: object, skipped: object, options: object
+) -> bool | None:
+    """Leave out the fields of named tuples: the text of the class has them already."""
+    del app, what, name, skipped, options
+    return True if type(obj).__name__ == "_tuplegetter" else None
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Listen to Sphinx."""
+    app.connect("missing-reference", resolve, priority=400)  # before intersphinx, which has 500
+    app.connect("autodoc-skip-member", skip)
+    app.connect("autodoc-process-signature", shorten)
+    return {"parallel_read_safe": True}

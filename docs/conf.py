@@ -1,0 +1,61 @@
+"""How Sphinx builds the documentation: ``sphinx-build -W -n -b html docs docs/_build/html``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from resilient_session._version import __version__
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "resilient-session"
+author = "The resilient-session developers"
+project_copyright = author
+version = release = __version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.napoleon",
+    "hidden_comments",
+    "options_table",
+    "public_names",
+]
+exclude_patterns = ["_build", "_inventories/README.md"]
+default_role = "code"  # single backticks in docstrings are code, as they are in Markdown
+
+myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_class_signature = "mixed"
+maximum_signature_line_length = 88
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # attributes that are documented in a class's docstring are no second entry
+
+_inventories = Path(__file__).parent / "_inventories"
+intersphinx_mapping = {
+    "python": ("https://docs.python.org/3", str(_inventories / "python.inv")),
+    "requests": ("https://requests.readthedocs.io/en/latest", str(_inventories / "requests.inv")),
+    "urllib3": ("https://urllib3.readthedocs.io/en/stable", str(_inventories / "urllib3.inv")),
+}
+
+nitpicky = True
+nitpick_ignore = [
+    ("py:class", "S"),  # a type variable: the class of the session that is given
+    ("py:class", "Timeouts"),  # a named tuple (connect, read), as the text beside it says
+    ("py:class", "TimeoutType"),  # whatever `requests` takes as a timeout; urllib3's `Timeout`, too
+    *(("py:class", alias) for alias in (  # what FaultServer and Reply take; their own texts list the choices
+        "Cut", "Encoding", "Framing", "Handshake", "Headers", "Interim", "Item", "Pairs", "Part", "Way",
+    )),
+]  # fmt: skip
+
+html_theme = "furo"
+html_title = f"resilient-session {version}"
+html_static_path = ["_static"]
+html_show_sourcelink = False
+html_theme_options = {"footer_icons": []}

@@ -1,0 +1,66 @@
+"""Every row of the fault matrix comes out as promised, whatever the method and the way."""
+
+from __future__ import annotations
+
+import ssl
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from resilient_session import resilient_session
+from resilient_session.testing import VirtualClock
+
+sys.path.insert(0, str(Path(__file__).parent))
+from fault_matrix import ORIGIN, ROWS, Stage, expected
+
+AT_MOST = 3.0
+"""Seconds; a bound that nothing comes near, unless it would never end."""
+
+ONCE_EACH = [
+    pytest.param(row, transport, method, id=f"{row.title}-{transport}-{method}")
+    for place, row in enumerate(ROWS)
+    for turn, transport in enumerate(row.transports)
+    for method in (("GET", "PUT", "POST") if turn == 0 else (("GET", "PUT", "POST")[(place + turn) % 3],))
+]
+"""Each row with each method, and each other way with one of them, in turn."""
+
+
+@pytest.fixture(scope="module")
+def stage(authority, tmp_path_factory):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", ORIGIN).configure_cert(tls)
+    bundle = tmp_path_factory.mktemp("authority") / "ca.pem"
+    authority.cert_pem.write_to_path(bundle)
+    return Stage(tls, str(bundle))
+
+
+def test_matrix_has_sixty_rows():
+    assert len(ROWS) >= 60
+    assert len({row.title for row in ROWS}) == len(ROWS)
+
+
+@pytest.mark.parametrize(("row", "transport", "method"), ONCE_EACH)
+def test_fault_comes_out_as_promised(row, transport, method, stage):
+    with resilient_session(clock=VirtualClock(), logger=None) as session:
+        start = time.monotonic()
+        played = stage.play(row, session, transport=transport, method=method)
+        assert time.monotonic() - start < AT_MOST
+    promised = expected(row, method)
+    if transport != "plain" and promised.outcome == "ConnectionError":
+        # what requests calls the loss of a connection depends on what lies between
+        assert played.outcome in {"ConnectionError", "ProxyError", "SSLError", "ChunkedEncodingError"}
+        promised = promised._replace(outcome=played.outcome)
+    assert played == promised
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if "plain" in row.transports], ids=lambda row: row.title)
+def test_fault_comes_out_likewise_for_a_stream_but_for_its_body(row, stage):
+    with resilient_session(clock=VirtualClock(), logger=None) as session:
+        played = stage.play(row, session, method="GET", stream=True)
+    promised = expected(row, "GET")
+    if row.in_body:
+        assert not played.outcome.startswith("200")
+        promised = promised._replace(requests=1, effects=1, attempts=0, outcome=played.outcome)
+    assert played == promised
