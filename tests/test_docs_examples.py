@@ -57,7 +57,9 @@ class Block(NamedTuple):
 
 def pages():
     """List the pages that show something that is run."""
-    found = sorted((ROOT / "docs").glob("[!_]*.md")) + sorted((ROOT / "docs").glob("[!_]*/*.md"))
+    found = [ROOT / "README.md", *sorted((ROOT / "docs").glob("[!_]*.md"))] + sorted(
+        (ROOT / "docs").glob("[!_]*/*.md")
+    )
     return [page for page in found if any(block.kind in SHOWN for block in blocks_of(page.read_text("utf-8")))]
 
 

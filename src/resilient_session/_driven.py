@@ -50,6 +50,6 @@ class DrivenHTTPAdapter(LoggingHTTPAdapter):
 
     def _send_once(self, request: PreparedRequest, sending: dict[str, Any]) -> Response:
         once = single_shot(self.inner) if isinstance(self.inner, HTTPAdapter) else self.inner
-        response = once.send(request, **sending)
+        response: Response = once.send(request, **sending)
         response.connection = self
         return response
