@@ -5,7 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import resilient_session
 from resilient_session._version import __version__
+
+for (
+    _name
+) in resilient_session.__all__:  # those that are imported when they are asked for, autodoc asks for too late
+    setattr(resilient_session, _name, getattr(resilient_session, _name))
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
@@ -19,6 +25,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
+    "fault_table",
     "hidden_comments",
     "options_table",
     "public_names",

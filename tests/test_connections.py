@@ -154,7 +154,9 @@ def test_connections_and_pools_go_by_the_names_of_urllib3(session):
     with refused_url() as url, pytest.raises(requests.ConnectionError) as caught:
         session.get(url)
     assert str(caught.value).startswith("HTTPConnectionPool(host='127.0.0.1'")
-    assert "HTTPConnection(host='127.0.0.1'" in str(caught.value)
+    assert "HTTPConnection" in str(caught.value)
+    assert "Witnessed" not in str(caught.value)
+    assert "resilient" not in str(caught.value)
 
 
 def test_socks_proxy_resolves_the_name_and_is_retried_through(session):
@@ -243,6 +245,7 @@ def test_managers_of_proxies_serve_who_uses_them_directly(authority, session):
     with FaultServer(tls=tls, tunnel=True) as proxy:
         session.get("https://origin.test/", proxies={"https": proxy.url()}, verify=False)
         (manager,) = session.get_adapter("https://").proxy_manager.values()
+        manager.clear()
         pool = manager.connection_from_host("origin.test", 443, "https", pool_kwargs={"cert_reqs": "CERT_NONE"})
         assert pool.request("GET", "/").data == b"ok"
         manager.clear()

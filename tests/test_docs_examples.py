@@ -57,9 +57,8 @@ class Block(NamedTuple):
 
 def pages():
     """List the pages that show something that is run."""
-    found = [ROOT / "README.md", *sorted((ROOT / "docs").glob("[!_]*.md"))] + sorted(
-        (ROOT / "docs").glob("[!_]*/*.md")
-    )
+    docs = ROOT / "docs"
+    found = [ROOT / "README.md", *sorted(docs.glob("[!_]*.md")), *sorted(docs.glob("[!_]*/*.md"))]
     return [page for page in found if any(block.kind in SHOWN for block in blocks_of(page.read_text("utf-8")))]
 
 

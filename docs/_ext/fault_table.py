@@ -1,0 +1,107 @@
+"""The table of "What happens when": the rows of the fault matrix, played while the documentation is built."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import requests
+import trustme
+import urllib3
+from docutils import nodes
+from requests.adapters import HTTPAdapter
+from sphinx.util.docutils import SphinxDirective
+
+from resilient_session import resilient_session
+from resilient_session._demo import _urllib3_sleeps_on  # the recipe's sleeps take no time here, either
+from resilient_session.testing import VirtualClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sphinx.application import Sphinx
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+from fault_matrix import ORIGIN, ROWS, Played, Row, Stage
+
+PATIENCE = 2.0
+"""Seconds after which something counts as never ending; no timeout of the matrix is a quarter of it."""
+
+COLUMNS = ("what happens", "GET, usual recipe", "GET, resilient", "POST, usual recipe", "POST, resilient")
+
+
+def recipe() -> requests.Session:
+    """Make a session with the usual recipe, which also retries what it can of a read that fails."""
+    session = requests.Session()
+    retries = urllib3.Retry(total=3, backoff_factor=1, status_forcelist=[429, 500, 502, 503, 504])
+    session.mount("http://", HTTPAdapter(max_retries=retries))
+    session.mount("https://", HTTPAdapter(max_retries=retries))
+    return session
+
+
+def ours() -> requests.Session:
+    """Make a session of ours that waits for nothing."""
+    return resilient_session(clock=VirtualClock(), logger=None)
+
+
+def told(played: Played | None, method: str) -> str:
+    """Say what came of a row in a cell of the table."""
+    if played is None:
+        return "never ends"
+    effects = f", {played.effects} effects" if method == "POST" and played.effects > 1 else ""
+    return f"{played.outcome} ({played.requests} requests{effects})".replace("(1 requests", "(1 request")
+
+
+def play(stage: Stage, row: Row, make: Callable[[], requests.Session], method: str) -> str:
+    """Play a row to a new session."""
+    with make() as session:
+        session.trust_env = False
+        return told(stage.play_within(PATIENCE, row, session, transport=row.transports[0], method=method), method)
+
+
+def measure() -> list[tuple[str, ...]]:
+    """Play every row four times, and list what to print of it."""
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", ORIGIN).configure_cert(tls)
+    with tempfile.TemporaryDirectory() as folder, _urllib3_sleeps_on(VirtualClock()):
+        bundle = Path(folder, "ca.pem")
+        authority.cert_pem.write_to_path(bundle)
+        stage = Stage(tls, str(bundle))
+        return [
+            (row.title, *(play(stage, row, make, method) for method in ("GET", "POST") for make in (recipe, ours)))
+            for row in ROWS
+        ]
+
+
+class Faults(SphinxDirective):
+    """The directive: it takes nothing, and stands for the table."""
+
+    def run(self) -> list[nodes.Node]:
+        """Play the matrix, and draw the table."""
+        self.env.note_reread()
+        table, group = nodes.table(), nodes.tgroup(cols=len(COLUMNS))
+        group += [nodes.colspec(colwidth=width) for width in (30, 20, 20, 20, 20)]
+        head, body = nodes.thead(), nodes.tbody()
+        head += self._row(COLUMNS)
+        body += [self._row(cells) for cells in measure()]
+        group += [head, body]
+        table += group
+        return [table]
+
+    @staticmethod
+    def _row(cells: tuple[str, ...]) -> nodes.row:
+        row = nodes.row()
+        row += [nodes.entry("", nodes.paragraph(text=cell)) for cell in cells]
+        return row
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Make the directive known."""
+    app.add_directive("faults", Faults)
+    return {"parallel_read_safe": True}
