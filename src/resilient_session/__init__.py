@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from resilient_session._adapter import LoggingHTTPAdapter, TimeoutHTTPAdapter
 from resilient_session._attempts import Attempt, Event, GaveUp, Recovered, RetryScheduled, attempts_of
 from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
+from resilient_session._install import Installation, install, uninstall
 from resilient_session._options import Options
 from resilient_session._session import resilient_session
 from resilient_session._timeouts import Clock, deadline
@@ -25,6 +26,7 @@ __all__ = [
     "ExplainedFailure",
     "Explanation",
     "GaveUp",
+    "Installation",
     "LoggingHTTPAdapter",
     "Options",
     "ReadTimeout",
@@ -34,7 +36,9 @@ __all__ = [
     "attempts_of",
     "deadline",
     "explain",
+    "install",
     "resilient_session",
+    "uninstall",
 ]
 
 

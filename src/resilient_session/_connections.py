@@ -28,6 +28,7 @@ from resilient_session._exchange import Exchange, current
 from resilient_session._forks import forget_in_children
 from resilient_session._reading import ClampedResponse
 from resilient_session._timeouts import monotonic
+from resilient_session._tls import sharing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -73,7 +74,9 @@ class WitnessedConnection:
         if exchange is not None:
             exchange.witnessed = True
         self._server_limit = None
-        super().connect()  # type: ignore[misc]
+        shares = exchange is not None and exchange.share_tls and hasattr(self, "ssl_context")
+        with sharing(self) if shares else contextlib.nullcontext():
+            super().connect()  # type: ignore[misc]
 
     def forget_parent(self) -> None:
         """Close this process's copy of the socket: to use it would mean to share it."""

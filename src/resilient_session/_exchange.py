@@ -27,6 +27,7 @@ class Exchange:
         resolver: looks names up.
         turn: how many attempts failed to connect before it: the next address is tried first.
         idle_limit: seconds; a pooled connection that idled longer is not used.
+        share_tls: whether a connection may use a TLS context that others use.
 
     Attributes:
         stage: what is being done, in words.
@@ -36,22 +37,25 @@ class Exchange:
     """
 
     __slots__ = (
-        "_deadline", "_head_end", "cut_short", "idle_limit", "resolver", "stage", "timeouts", "turn", "witnessed",
-        "written",
+        "_deadline", "_head_end", "cut_short", "idle_limit", "resolver", "share_tls", "stage", "timeouts", "turn",
+        "witnessed", "written",
     )  # fmt: skip
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a fact of the attempt
         self,
         timeouts: Timeouts,
         deadline: Deadline | None,
         resolver: Resolver,
         turn: int = 0,
         idle_limit: float | None = None,
+        *,
+        share_tls: bool = False,
     ) -> None:
         self.timeouts = timeouts
         self.resolver = resolver
         self.turn = turn
         self.idle_limit = idle_limit
+        self.share_tls = share_tls
         self.stage = "waiting for a free connection"
         self.witnessed = False
         self.written = False

@@ -102,7 +102,12 @@ class Hop:
         clock = self._options["clock"]
         start = clock.now()
         self._exchange = Exchange(
-            self._timeouts, self._call.deadline, resolver, self._failed_connects, self._idle_limit()
+            self._timeouts,
+            self._call.deadline,
+            resolver,
+            self._failed_connects,
+            self._idle_limit(),
+            share_tls=self._options["share_tls"],
         )
         result = self._attempt(send_once)
         if self._options["retry_if"] is not None:

@@ -258,6 +258,15 @@ class Options(TypedDict, total=False):
             "requests.HTTPAdapter",
         ),
     ]
+    share_tls: Annotated[
+        bool,
+        Option(
+            True,  # noqa: FBT003 - a row of the table
+            kinds.Flag(),
+            "whether new connections use one TLS context for the same authorities and client certificate; it "
+            "is never shared where certificates are not verified, or a connection brings settings of its own",
+        ),
+    ]
     max_retries: Annotated[
         urllib3.Retry | int | None,
         Option(

@@ -48,19 +48,28 @@ def resilient_session(session: requests.Session | None = None, **options: Unpack
         ValueError: the value of an option or a variable is out of range.
     """
     if session is None:
-        session = requests.Session()
-        mounting = Mounting(options, keep_pools=False)
-    elif isinstance(session, requests.Session):
-        mounting = Mounting(options, keep_pools=True)
-    else:
+        return wrap(requests.Session(), options, keep_pools=False)
+    if not isinstance(session, requests.Session):
         message = f"session={shown(session)}: give a requests.Session, made already, or None for a new one"
         raise TypeError(message)
+    return wrap(session, options, keep_pools=True)
+
+
+def wrap(session: S, options: Options, *, keep_pools: bool) -> S:
+    """Make every http(s) prefix that is mounted on a session resilient, at once.
+
+    Args:
+        session: the session; other threads may be using it.
+        options: the options that the caller gave.
+        keep_pools: whether sizes of pools that the caller did not give are taken from the old adapters.
+    """
     if type(session).get_adapter is not requests.Session.get_adapter:
         message = f"{type(session).__name__} overrides get_adapter(), and may send without what is mounted here"
-        warnings.warn(message, UserWarning, stacklevel=3)
+        warnings.warn(message, UserWarning, stacklevel=4)
+    mounting = Mounting(options, keep_pools=keep_pools)
     session.adapters = OrderedDict(
         (prefix, mounting.resilient(adapter) if _is_http(prefix) else adapter)
-        for prefix, adapter in session.adapters.items()
+        for prefix, adapter in list(session.adapters.items())
     )
     return session
 
