@@ -6,6 +6,7 @@ import threading
 
 import pytest
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 
 from resilient_session import TimeoutHTTPAdapter, attempts_of, install, resilient_session, uninstall
@@ -58,6 +59,13 @@ def test_adapters_that_a_subclass_mounts_in_its_init_are_wrapped_after_it(clock)
     assert isinstance(adapter, TimeoutHTTPAdapter)
     assert adapter.max_retries.total == 7
     assert adapter.settings.values["pool_maxsize"] == 3
+
+
+def test_usual_recipe_mounted_on_a_session_is_adopted(clock):
+    with install(clock=clock), FaultServer(Reply(500), Reply(200)) as server:
+        session = requests.Session()
+        session.mount("http://", HTTPAdapter(max_retries=urllib3.Retry(3, status_forcelist=[500])))
+        assert len(attempts_of(session.get(server.url("/")))) == 2
 
 
 def test_installations_nest_and_the_latest_rules():

@@ -13,7 +13,7 @@ What a turn knows and does is `Hop`'s; what follows from it is the policy's; thi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import urllib3
 from requests.adapters import HTTPAdapter
@@ -24,10 +24,11 @@ from resilient_session._forks import forget_in_children
 from resilient_session._hop import Hop, Sending
 from resilient_session._logging import dropping, log_event
 from resilient_session._policy import Rules, Stop
+from resilient_session._pools import PoolKeys
 from resilient_session._resolving import Resolver
 from resilient_session._retry import retry_from, schedule_of
 from resilient_session._settings import Settings
-from resilient_session._signature import ShownSignature
+from resilient_session._signature import shows_options
 from resilient_session._single_shot import single_shot
 from resilient_session._timeouts import Deadline
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest, Response
     from typing_extensions import Self, Unpack
+    from urllib3 import HTTPConnectionPool
 
     from resilient_session._attempts import Event
     from resilient_session._options import Options
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
 
 POSITIONAL = ("pool_connections", "pool_maxsize", "max_retries", "pool_block")
 """What `HTTPAdapter` takes by position, and so do these."""
+
+
+_STOCK_KEYS = HTTPAdapter.build_connection_pool_key_attributes
 
 
 def _named(positional: tuple[object, ...], options: Options) -> dict[str, object]:
@@ -78,10 +83,10 @@ class TimeoutHTTPAdapter(HTTPAdapter):
         ValueError: the value of an option or a variable is out of range.
     """
 
-    __signature__ = ShownSignature(positional=POSITIONAL)
     _believes = True
     """Whether the class of an error can be taken for proof that nothing was sent."""
 
+    @shows_options("self", positional=POSITIONAL)
     def __init__(self, *positional: int | urllib3.Retry | None, **options: Unpack[Options]) -> None:
         self._set_up(Settings.of(_named(positional, options)), OpenCalls())
 
@@ -96,6 +101,7 @@ class TimeoutHTTPAdapter(HTTPAdapter):
         self._settings = settings
         self._calls = calls
         self._resolver = Resolver()
+        self._pool_keys = PoolKeys()
         forget_in_children(self)
         options = settings.values
         super().__init__(
@@ -111,6 +117,7 @@ class TimeoutHTTPAdapter(HTTPAdapter):
             "_settings": self._settings,
             "_calls": self._calls,
             "_resolver": self._resolver,
+            "_pool_keys": self._pool_keys,
             **super().__getstate__(),
         }
 
@@ -188,7 +195,7 @@ class TimeoutHTTPAdapter(HTTPAdapter):
                 say what was tried.
         """
         call = self._calls.resume(request) or self._new_call()
-        sending = Sending(stream, timeout, verify, cert, proxies)
+        sending = Sending(stream=stream, timeout=timeout, verify=verify, cert=cert, proxies=proxies)
         hop = Hop(call, request, sending, self._settings.values, believes=self._believes)
         while True:
             verdict = hop.turn(self._send_once, self._rules, self._resolver)
@@ -208,13 +215,33 @@ class TimeoutHTTPAdapter(HTTPAdapter):
         seconds = options["deadline"]
         return Call(self.max_retries, None if seconds is None else Deadline(seconds, options["clock"]))
 
-    def _send_once(self, request: PreparedRequest, sending: dict[str, Any]) -> Response:
+    def get_connection_with_tls_context(
+        self,
+        request: PreparedRequest,
+        verify: bool | str | None,  # noqa: FBT001 - the signature of requests
+        proxies: Mapping[str, str] | None = None,
+        cert: str | tuple[str, str] | None = None,
+    ) -> HTTPConnectionPool:
+        """Return the pool for a request, as `requests` does; found sooner where nothing special is asked for."""
+
+        def find() -> HTTPConnectionPool:
+            theirs: Any = super(TimeoutHTTPAdapter, self)
+            pool: HTTPConnectionPool = theirs.get_connection_with_tls_context(request, verify, proxies, cert)
+            return pool
+
+        own_keys = type(self).build_connection_pool_key_attributes is not _STOCK_KEYS
+        if proxies or cert or not isinstance(verify, bool) or own_keys:
+            return find()
+        settings = {"cert_reqs": "CERT_REQUIRED" if verify else "CERT_NONE"}
+        return self._pool_keys.pool(self.poolmanager, str(request.url), settings, find)
+
+    def _send_once(self, request: PreparedRequest, sending: Sending) -> Response:
         """Send once, with urllib3's own retries out of sight.
 
         `HTTPAdapter` reads them from an attribute that all threads share. So the attempt is made on a view of
         this adapter that shares all its state and differs in this one attribute.
         """
-        response: Response = super(TimeoutHTTPAdapter, single_shot(self)).send(request, **sending)
+        response: Response = super(TimeoutHTTPAdapter, single_shot(self)).send(request, **cast("Any", sending))
         response.connection = self
         return response
 

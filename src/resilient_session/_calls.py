@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urldefrag, urljoin
 from weakref import WeakValueDictionary
 
+from requests.models import REDIRECT_STATI
+
 if TYPE_CHECKING:
     import urllib3
     from requests import PreparedRequest, Response
@@ -59,7 +61,7 @@ class OpenCalls:
 
     def resume(self, request: PreparedRequest) -> Call | None:
         """Take up the call that a request belongs to, if one is open to it."""
-        response = self._asking.pop(_key(request), None)
+        response = self._asking.pop(_key(request), None) if self._asking else None
         asked: _Asked | None = None if response is None else vars(response).pop(_ASKED, None)
         if response is None or asked is None or not asked.is_answered_by(request, response):
             return None
@@ -67,9 +69,14 @@ class OpenCalls:
 
     def suspend(self, call: Call, request: PreparedRequest, response: Response) -> None:
         """Leave a call open for as long as its response lives, if that asks for another request."""
-        if response.is_redirect or response.status_code in CHALLENGES:
+        if response.status_code in CHALLENGES or is_redirect(response):
             vars(response)[_ASKED] = _Asked(call, id(request), str(request.url), _signatures(request))
             self._asking[_key(request)] = response
+
+
+def is_redirect(response: Response) -> bool:
+    """Tell whether a response is a redirect that `Session` follows; asked first is what is answered fastest."""
+    return response.status_code in REDIRECT_STATI and response.is_redirect
 
 
 def _key(request: PreparedRequest) -> tuple[int, int]:
@@ -89,7 +96,7 @@ class _Asked(NamedTuple):
         """Tell whether a request is what the response asked for, or the old one over again."""
         if response.request.hooks is not request.hooks or request is response.next:
             return False
-        if not response.is_redirect:
+        if not is_redirect(response):
             return _signatures(request) != self.signatures
         return id(request) != self.request and (request.url != self.url or self._points_to_itself(response))
 

@@ -65,9 +65,10 @@ class WitnessedConnection:
         """Whether the connection may serve one more request: it is open, ours, and young enough."""
         exchange = current()
         idle = monotonic() - self._used
-        limits = (self._server_limit, exchange.idle_limit if exchange else None)
-        fresh = all(limit is None or idle <= limit for limit in limits)
-        return fresh and super().is_connected  # type: ignore[misc]
+        stale = self._server_limit is not None and idle > self._server_limit
+        if stale or (exchange is not None and exchange.idle_limit is not None and idle > exchange.idle_limit):
+            return False
+        return super().is_connected  # type: ignore[misc, no-any-return]
 
     def connect(self) -> None:
         exchange = current()
@@ -123,7 +124,9 @@ class WitnessedConnection:
         response = super().getresponse(*args, **kwargs)  # type: ignore[misc]
         _enter(current(), "reading the body")
         self._used = monotonic()
-        self._server_limit = _keep_alive(response.headers.get("keep-alive"))
+        self._server_limit = (
+            _keep_alive(response.headers["keep-alive"]) if "keep-alive" in response.headers else None
+        )
         if response.status == _SWITCHING_PROTOCOLS:
             self._server_limit = _NEVER
         return response
@@ -223,9 +226,9 @@ def _enter(exchange: Exchange | None, stage: str) -> None:
         exchange.stage = stage
 
 
-def _keep_alive(header: str | None) -> float | None:
+def _keep_alive(header: str) -> float | None:
     """Return how many seconds the server keeps an idle connection, if it says so."""
-    match = _KEEP_ALIVE.search(header or "")
+    match = _KEEP_ALIVE.search(header)
     return float(match[1]) if match else None
 
 
@@ -270,9 +273,13 @@ def _mixed(mixin: type, base: type) -> type:
     return type(base.__name__, (mixin, base), {"__module__": base.__module__, "__qualname__": base.__qualname__})
 
 
+class _PoolClasses(dict[str, Any]):
+    """The pool classes of a manager, known to be ours."""
+
+
 def instrument(manager: PoolManager) -> None:
     """Let the pools that a manager makes be ours."""
-    classes = manager.pool_classes_by_scheme
-    if not any(issubclass(pool, WitnessedPool) for pool in classes.values()):
-        manager.pool_classes_by_scheme = {scheme: _mixed_pool(pool) for scheme, pool in classes.items()}
+    if not isinstance(manager.pool_classes_by_scheme, _PoolClasses):
+        mixed = {scheme: _mixed_pool(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}
+        manager.pool_classes_by_scheme = _PoolClasses(mixed)
         manager.clear()  # those that it made before

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from resilient_session._calls import OpenCalls
+    from resilient_session._hop import Sending
     from resilient_session._settings import Settings
 
 
@@ -48,7 +49,7 @@ class DrivenHTTPAdapter(LoggingHTTPAdapter):
         self.inner.close()
         super().close()
 
-    def _send_once(self, request: PreparedRequest, sending: dict[str, Any]) -> Response:
+    def _send_once(self, request: PreparedRequest, sending: Sending) -> Response:
         once = single_shot(self.inner) if isinstance(self.inner, HTTPAdapter) else self.inner
         response: Response = once.send(request, **sending)
         response.connection = self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from requests import Response
 from requests.exceptions import RetryError, UnrewindableBodyError
@@ -13,7 +13,7 @@ from urllib3.util import Timeout
 from resilient_session import _cookies as cookies
 from resilient_session._attempts import Attempt
 from resilient_session._bodies import Body
-from resilient_session._calls import CHALLENGES
+from resilient_session._calls import CHALLENGES, is_redirect
 from resilient_session._exchange import Exchange, under_way
 from resilient_session._failures import (
     Failure,
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     Result: TypeAlias = Response | Failure
 
 
-class Sending(NamedTuple):
+class Sending(TypedDict):
     """How a request is to be sent: what `Session` hands an adapter beside the request."""
 
     stream: bool
@@ -84,13 +84,17 @@ class Hop:
         self._call = call
         self._options = options
         self._believes = believes
-        self._timeout_is_ours = sending.timeout is None
-        timeout = cast("TimeoutType", options["timeout"]) if sending.timeout is None else sending.timeout
-        self._timeouts = Timeouts.of(timeout)
-        self._sending = sending._replace(
-            timeout=timeout if isinstance(timeout, Timeout) else tuple(self._timeouts)  # type: ignore[arg-type]
-        )
+        self._stream = bool(sending["stream"])
+        self._timeout_is_ours = sending["timeout"] is None
+        self._timeouts = _timeouts(sending["timeout"], options)
+        if not isinstance(sending["timeout"], Timeout):
+            sending["timeout"] = tuple(self._timeouts)  # type: ignore[typeddict-item]
+        self._sending = sending
         self._request = keyed(request, call, options["idempotency_keys"])
+        allowed = allows(call.retries, str(request.method))
+        self._keyed = not allowed and bool(self._request.headers.get(HEADER))
+        self._may_repeat = allowed or self._keyed
+        self._url = redact_url(str(request.url))
         self._body = Body(request.body)
         self._cookies: list[str] = []
         self._failed_connects = 0
@@ -155,7 +159,7 @@ class Hop:
         if not self._is_read_by_the_call(response):
             self._exchange.limit(None)
         response.attempts = attempts  # type: ignore[attr-defined]
-        if isinstance(response.raw, BaseHTTPResponse):
+        if type(response.raw) is HTTPResponse or isinstance(response.raw, BaseHTTPResponse):
             response.raw.retries = self._call.retries
         cookies.hand_over(self._cookies, response)
         if verdict.spent and self._call.retries.raise_on_status:
@@ -167,10 +171,10 @@ class Hop:
         try:
             with under_way(exchange):
                 exchange.clamp(None)  # without any time left there is no attempt
-                response = send_once(self._request, self._sending._asdict())
+                response = send_once(self._request, self._sending)
         except Exception as error:  # noqa: BLE001 - each is either raised again or repeated
             return self._failure(error)
-        if self._sending.stream or response.is_redirect or any(name in response.headers for name in _ENCODED):
+        if self._stream or is_redirect(response) or _ends_by_itself(response):
             guard(response, exchange)
         return response
 
@@ -179,7 +183,7 @@ class Hop:
 
         That of a redirect is left to `Session`, which bears with broken ones.
         """
-        if isinstance(result, Failure) or self._sending.stream or result.is_redirect:
+        if self._stream or isinstance(result, Failure) or is_redirect(result):
             return result
         try:
             result.content  # noqa: B018 - reads it
@@ -191,7 +195,7 @@ class Hop:
     def _failure(self, error: Exception, status: int | None = None) -> Failure:
         exchange = self._exchange
         let_go(error)
-        redact_error(error, self._request, self._sending.proxies)
+        redact_error(error, self._request, self._sending["proxies"])
         failure = failure_from(error, self._request, status)
         if not self._believes:
             failure = failure._replace(sent=True)
@@ -207,8 +211,8 @@ class Hop:
 
         `Session` reads the body of a redirect, and an auth handler that of a challenge, if there is one.
         """
-        answered = bool(self._request.hooks.get("response")) and response.status_code in CHALLENGES
-        return response.is_redirect or answered
+        answered = response.status_code in CHALLENGES and bool(self._request.hooks.get("response"))
+        return answered or is_redirect(response)
 
     def _idle_limit(self) -> float | None:
         """Return how long a pooled connection may have idled, in seconds.
@@ -217,26 +221,23 @@ class Hop:
         or the call, if the request is one that must not be repeated.
         """
         limit = self._options["idle_timeout"]
-        if self._is_keyed() or allows(self._call.retries, str(self._request.method)):
+        if self._may_repeat:
             return limit
         return _UNREPEATABLE_IDLE if limit is None else min(limit, _UNREPEATABLE_IDLE)
 
-    def _is_keyed(self) -> bool:
-        return bool(self._request.headers.get(HEADER))
-
     def _decide(self, result: Result, rules: Rules) -> Retry | Stop:
+        failure, response = (result, None) if isinstance(result, Failure) else (None, result)
         outcome = Outcome(
             method=str(self._request.method),
-            url=redact_url(str(self._request.url)),
-            keyed=self._is_keyed(),
+            url=str(self._request.url),
+            answer=None if response is None else _answer(response),
+            failure=failure,
+            verdict=None if response is None else self._verdict(response),
+            keyed=self._keyed,
             repeatable=self._body.repeatable,
             now=wall_time(),
             left=self._exchange.left(),
         )
-        if isinstance(result, Failure):
-            outcome = outcome._replace(failure=result)
-        else:
-            outcome = outcome._replace(answer=_answer(result), verdict=self._verdict(result))
         return decide(outcome, self._call.retries, rules)
 
     def _verdict(self, response: Response) -> bool | None:
@@ -259,7 +260,7 @@ class Hop:
             Attempt(
                 number=len(call.attempts) + 1,
                 method=str(self._request.method),
-                url=redact_url(str(self._request.url)),
+                url=self._url,
                 start=start,
                 duration=duration,
                 status=result.status if isinstance(result, Failure) else result.status_code,
@@ -281,8 +282,18 @@ class Hop:
         return error
 
 
-_ENCODED = ("content-encoding", "transfer-encoding")
-"""Headers of bodies whose end is told in themselves, and may be missing."""
+def _timeouts(given: TimeoutType, options: Options) -> Timeouts:
+    default = options["timeout"]
+    if given is None:
+        return default if isinstance(default, Timeouts) else Timeouts(None, None)
+    return Timeouts.of(given)
+
+
+def _ends_by_itself(response: Response) -> bool:
+    """Tell whether the end of a body is told in the body, where it may be missing: by its chunks or its coding."""
+    headers = getattr(response.raw, "headers", response.headers)
+    return "content-encoding" in headers or "transfer-encoding" in headers
+
 
 _UNREPEATABLE_IDLE = 4.0
 """Seconds; the shortest time for which servers in wide use keep idle connections is 5."""
@@ -296,6 +307,6 @@ def _was_sent(result: Result) -> bool:
 def _answer(response: Response) -> BaseHTTPResponse:
     """Return a response in urllib3's terms; one that another adapter made need not have come from urllib3."""
     raw: Any = response.raw
-    if isinstance(raw, BaseHTTPResponse):
+    if type(raw) is HTTPResponse or isinstance(raw, BaseHTTPResponse):  # the latter is an ABC, and slow
         return raw
     return HTTPResponse(headers=dict(response.headers), status=response.status_code, preload_content=False)

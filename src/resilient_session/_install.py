@@ -1,8 +1,8 @@
 """`install()`: every session that is made from now on is resilient, also those that third-party clients make.
 
-`Session.__init__` is patched, and wraps a new session at once. A subclass may mount adapters of its own after
-that, so its sessions are wrapped once more when they pick an adapter for the first time. Sessions that were made
-before are not touched, nor is anything while nothing is installed.
+`Session.__init__` is patched, and wraps a new session at once. Whoever made it may then mount adapters of their
+own, so it is wrapped once more when it picks an adapter for the first time. Sessions that were made before are not
+touched, nor is anything while nothing is installed.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from resilient_session._session import wrap
+from resilient_session._session import WrapsAgain, wrap
 from resilient_session._settings import Settings
 from resilient_session._signature import shows_options
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from requests.adapters import BaseAdapter
     from typing_extensions import Self, Unpack
 
     from resilient_session._options import Options
@@ -105,8 +104,7 @@ def _patch() -> None:
             options = _latest()
             if options is not None:
                 wrap(self, options, keep_pools=False)
-                if type(self).__init__ is not requests.Session.__init__:
-                    _wrap_again_when_used(self, options)
+                WrapsAgain.when_used(self, options)
 
         _patches.append((original, __init__))
         requests.Session.__init__ = __init__  # type: ignore[method-assign]
@@ -116,15 +114,6 @@ def _restore() -> None:
     """Put back what was patched; if somebody has patched over it since, it stays, and does nothing."""
     if _patches and requests.Session.__init__ is _patches[0][1]:
         requests.Session.__init__ = _patches.pop()[0]  # type: ignore[method-assign]
-
-
-def _wrap_again_when_used(session: requests.Session, options: Options) -> None:
-    def get_adapter(url: str) -> BaseAdapter:
-        vars(session).pop("get_adapter", None)
-        wrap(session, options, keep_pools=True)
-        return session.get_adapter(url)
-
-    vars(session)["get_adapter"] = get_adapter
 
 
 def _latest() -> Options | None:

@@ -14,6 +14,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from urllib3.util import parse_url
+
 from resilient_session import _hints as hints
 from resilient_session._retry import (
     allows,
@@ -40,7 +42,7 @@ class Outcome(NamedTuple):
 
     Attributes:
         method: the method of the request.
-        url: its URL, fit to be shown.
+        url: its URL.
         answer: status and headers, or None if there was a failure.
         failure: what went wrong, or None if there was an answer.
         verdict: what `retry_if` said of the answer.
@@ -175,7 +177,7 @@ def _count_down(outcome: Outcome, retries: urllib3.Retry) -> urllib3.Retry | Non
     return count_down(
         retries,
         outcome.method,
-        outcome.url,
+        parse_url(outcome.url).request_uri,  # as urllib3 keeps it in the history
         response=outcome.answer,
         error=outcome.failure and outcome.failure.cause,
     )

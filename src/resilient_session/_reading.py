@@ -119,8 +119,10 @@ class ClampedResponse(http.client.HTTPResponse):
 
         Two that differ are urllib3's to refuse.
         """
+        if self.length is not None or self.chunked:  # http.client has read one, or needs none
+            return
         given = ",".join(self.headers.get_all("content-length", []))
-        if given and not self.chunked and not all(_DIGITS.fullmatch(one.strip()) for one in given.split(",")):
+        if given and not all(_DIGITS.fullmatch(one.strip()) for one in given.split(",")):
             raise http.client.HTTPException("the answer's Content-Length is no number")
 
     @property

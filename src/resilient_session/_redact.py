@@ -15,6 +15,9 @@ HIDDEN = "***"
 _USERINFO_OF_URL = re.compile(r"(?<=//)[^/?]*@")
 _USERINFO = re.compile(r"(?<=//)[^\s/?#]*@")
 _QUERY = re.compile(r"(?<=\?)[^\s'\"<>()]+")
+_TELLING = frozenset("@?#")
+"""Without one of these a URL holds nothing that is not shown."""
+
 _SHORTEST_SECRET = 8
 """Header values below this length ("*/*", "close") are hidden nowhere: they would blot out innocent text."""
 
@@ -28,6 +31,8 @@ def redact_url(url: str) -> str:
     Returns:
         The URL with ``***`` for the userinfo and for each query value; names of parameters stay.
     """
+    if not _TELLING.intersection(url):
+        return url
     shown = _USERINFO_OF_URL.sub(f"{HIDDEN}@", url, count=1)
     head, mark, query = shown.partition("#")[0].partition("?")
     return head + mark + _redact_query(query)

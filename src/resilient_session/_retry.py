@@ -96,7 +96,7 @@ def is_stock(retries: object) -> bool:
 def allows(retries: urllib3.Retry, method: str) -> bool:
     """Tell whether a Retry lets a method be repeated after the server may have acted; in any case of letters."""
     methods = retries.allowed_methods
-    return not methods or method.upper() in {one.upper() for one in methods}
+    return not methods or method in methods or method.upper() in {one.upper() for one in methods}
 
 
 def wants_retry(retries: urllib3.Retry, method: str, status: int, *, has_retry_after: bool) -> bool:

@@ -66,12 +66,33 @@ def wrap(session: S, options: Options, *, keep_pools: bool) -> S:
     if type(session).get_adapter is not requests.Session.get_adapter:
         message = f"{type(session).__name__} overrides get_adapter(), and may send without what is mounted here"
         warnings.warn(message, UserWarning, stacklevel=4)
+    if isinstance(vars(session).get(_GET_ADAPTER), WrapsAgain):
+        del vars(session)[_GET_ADAPTER]
     mounting = Mounting(options, keep_pools=keep_pools)
     session.adapters = OrderedDict(
         (prefix, mounting.resilient(adapter) if _is_http(prefix) else adapter)
         for prefix, adapter in list(session.adapters.items())
     )
     return session
+
+
+class WrapsAgain:
+    """Stands in for the `get_adapter` of a session that is to be wrapped once more, when it is used first."""
+
+    def __init__(self, session: requests.Session, options: Options) -> None:
+        self._session = session
+        self._options = options
+
+    @classmethod
+    def when_used(cls, session: requests.Session, options: Options) -> None:
+        """Have a session wrapped once more, unless somebody wraps it before."""
+        vars(session)[_GET_ADAPTER] = cls(session, options)
+
+    def __call__(self, url: str) -> BaseAdapter:
+        return wrap(self._session, self._options, keep_pools=True).get_adapter(url)
+
+
+_GET_ADAPTER = "get_adapter"
 
 
 class Mounting:

@@ -12,25 +12,49 @@ if TYPE_CHECKING:
     import inspect
 
 
-class ShownSignature:
-    """The `__signature__` of what takes options, made when somebody asks for it.
+F = TypeVar("F", bound=Callable[..., Any])
 
-    `inspect` takes longer to import than the rest of this package, and only ``help()`` and its like need it.
+
+def shows_options(*leading: str, positional: tuple[str, ...] = ()) -> Callable[[F], F]:
+    """Let ``help()`` and `inspect.signature` show every option of a function that takes them as ``**options``.
 
     Args:
-        leading: parameters that are no options; they default to None.
+        leading: the parameters before the options; all but "self" default to None.
         positional: the options that may be given by position, in their order.
     """
 
-    def __init__(self, *, leading: tuple[str, ...] = (), positional: tuple[str, ...] = ()) -> None:
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **options: Any) -> Any:
+            return function(*args, **options)
+
+        # what is unwrapped stops at the signature, or goes on to the function itself
+        vars(wrapper)["__wrapped__"] = _Shown(function, leading, positional)
+        return cast("F", wrapper)
+
+    return decorate
+
+
+class _Shown:
+    """Has the `__signature__` of a function that takes options, made when somebody asks for it.
+
+    `inspect` takes longer to import than the rest of this package, and only ``help()`` and its like need it.
+    """
+
+    def __init__(self, function: Callable[..., Any], leading: tuple[str, ...], positional: tuple[str, ...]) -> None:
+        self.__wrapped__ = function
         self._leading = leading
         self._positional = positional
 
-    def __get__(self, instance: object, owner: object = None) -> inspect.Signature:
+    @property
+    def __signature__(self) -> inspect.Signature:
         import inspect  # noqa: PLC0415 - see above
 
         either, named = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
-        parameters = [inspect.Parameter(name, either, default=None) for name in self._leading]
+        parameters = [
+            inspect.Parameter(name, either, default=inspect.Parameter.empty if name == "self" else None)
+            for name in self._leading
+        ]
         by_name = [name for name in TABLE if name not in self._positional]
         for kind, names in ((either, self._positional), (named, by_name)):
             parameters += [
@@ -43,21 +67,3 @@ class ShownSignature:
                 for name in names
             ]
         return inspect.Signature(parameters)
-
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def shows_options(*leading: str) -> Callable[[F], F]:
-    """Let ``help()`` and `inspect.signature` show every option of a function that takes them as ``**options``."""
-
-    def decorate(function: F) -> F:
-        @functools.wraps(function)
-        def wrapper(*args: Any, **options: Any) -> Any:
-            return function(*args, **options)
-
-        shown = type("Shown", (), {"__signature__": ShownSignature(leading=leading), "__wrapped__": function})
-        wrapper.__wrapped__ = shown()
-        return cast("F", wrapper)
-
-    return decorate

@@ -3,12 +3,11 @@
 import inspect
 
 from resilient_session._options import TABLE
-from resilient_session._signature import ShownSignature, shows_options
+from resilient_session._signature import shows_options
 
 
 class Adapter:
-    __signature__ = ShownSignature(positional=("pool_maxsize", "total"))
-
+    @shows_options("self", positional=("pool_maxsize", "total"))
     def __init__(self, *args, **options):
         pass
 
@@ -34,6 +33,12 @@ def test_a_class_shows_its_positional_options_first_and_in_their_order():
     assert [first, second] == [("pool_maxsize", either, 64), ("total", either, 3)]
     assert {kind for _, kind, _ in others} == {named}
     assert [name for name, _, _ in others] == [name for name in TABLE if name not in {"pool_maxsize", "total"}]
+
+
+def test_a_method_shows_what_its_class_shows_and_self():
+    named = [name for name, _, _ in shape(Adapter.__init__)]
+    assert named == ["self", *(name for name, _, _ in shape(Adapter))]
+    assert inspect.signature(Adapter.__init__).parameters["self"].default is inspect.Parameter.empty
 
 
 def test_options_are_shown_with_their_types():
