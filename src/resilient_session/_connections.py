@@ -45,7 +45,7 @@ _SWITCHING_PROTOCOLS = 101
 _NEVER = -1.0
 """Seconds; no connection idled for less."""
 
-_KEEP_ALIVE = re.compile(r"(?:^|[\s,])timeout\s*=\s*([0-9]{1,9})", re.IGNORECASE)
+_KEEP_ALIVE = r"(?i)(?:^|[\s,])timeout\s*=\s*([0-9]{1,9})"
 
 
 class WitnessedConnection:
@@ -228,7 +228,7 @@ def _enter(exchange: Exchange | None, stage: str) -> None:
 
 def _keep_alive(header: str) -> float | None:
     """Return how many seconds the server keeps an idle connection, if it says so."""
-    match = _KEEP_ALIVE.search(header)
+    match = re.search(_KEEP_ALIVE, header)
     return float(match[1]) if match else None
 
 

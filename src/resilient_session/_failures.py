@@ -32,17 +32,16 @@ _UNSENT = (
 )
 """Failures by whose class alone no byte of the request can have been written."""
 
-_REFUSED_TLS = re.compile(
-    r"certificate|fingerprint|unknown.ca|access.denied|handshake.failure|protocol.version"
-    r"|unsupported.protocol|wrong.version|hostname|no.alternative.certificate",
-    re.IGNORECASE,
+_REFUSED_TLS = (
+    r"(?i)certificate|fingerprint|unknown.ca|access.denied|handshake.failure|protocol.version"
+    r"|unsupported.protocol|wrong.version|hostname|no.alternative.certificate"
 )
 """What OpenSSL, PyOpenSSL and urllib3 call the refusals, of either side, that a new handshake meets again."""
 
-_NO_TUNNEL = re.compile("Tunnel connection failed: ")
+_NO_TUNNEL = "Tunnel connection failed: "
 """What http.client says of a CONNECT that was not answered with 200."""
 
-_REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: 4(?!08|29)\d\d")
+_REFUSED_TUNNEL = r"Tunnel connection failed: 4(?!08|29)\d\d"
 
 
 class Failure(NamedTuple):
@@ -165,7 +164,7 @@ def _is_unsent(error: Exception, cause: Exception) -> bool:
     """
     inner = getattr(cause, "original_error", cause)
     connects = isinstance(inner, _UNSENT) or isinstance(error, requests.exceptions.ConnectTimeout)
-    return connects or _NO_TUNNEL.match(str(inner)) is not None
+    return connects or str(inner).startswith(_NO_TUNNEL)
 
 
 def _hopeless(error: Exception, cause: Exception) -> str | None:
@@ -174,7 +173,7 @@ def _hopeless(error: Exception, cause: Exception) -> str | None:
     links = chain(cause)
     if any(_is_refusal(link) for link in links):
         return "a certificate or a handshake that was refused is refused again"
-    if any(_REFUSED_TUNNEL.search(str(link)) for link in links):
+    if any(re.search(_REFUSED_TUNNEL, str(link)) for link in links):
         return "the proxy refuses the tunnel"
     return None
 
@@ -183,4 +182,4 @@ def _is_refusal(error: BaseException) -> bool:
     if isinstance(error, (ssl.SSLCertVerificationError, ssl.CertificateError)):
         return True
     tls = isinstance(error, (ssl.SSLError, urllib3.exceptions.SSLError))
-    return tls and _REFUSED_TLS.search(str(error)) is not None
+    return tls and re.search(_REFUSED_TLS, str(error)) is not None

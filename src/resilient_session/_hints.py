@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{0,15})?")
-_PARAMETER = re.compile(r";\s*([a-z]+)\s*=\s*([0-9]{1,15})\s*(?=[;,]|$)")
+_NUMBER = r"[0-9]{1,15}(?:\.[0-9]{0,15})?"
+_PARAMETER = r";\s*([a-z]+)\s*=\s*([0-9]{1,15})\s*(?=[;,]|$)"
 _EPOCH = 1e9
 """A reset beyond this is a moment and not a length of time: it would be 31 years."""
 _EPOCH_MS = 1e12
@@ -82,7 +82,7 @@ def _reset(status: int, headers: Mapping[str, str], now: float) -> float | None:
 
 def _rate_limit(text: str) -> tuple[bool, float | None]:
     """Read a RateLimit field: whether a quota is spent, and the longest time until one of those is filled."""
-    quotas = [dict(_PARAMETER.findall(item)) for item in text.lower().split(",")]
+    quotas = [dict(re.findall(_PARAMETER, item)) for item in text.lower().split(",")]
     spent = [quota for quota in quotas if _number(quota.get("r")) == 0]
     windows = [float(quota["t"]) for quota in spent or quotas if "t" in quota]
     return bool(spent), max(windows, default=None)
@@ -96,7 +96,7 @@ def _from(reset: float, now: float) -> float:
 
 def _number(text: str | None) -> float | None:
     stripped = (text or "").strip()
-    return float(stripped) if _NUMBER.fullmatch(stripped) else None
+    return float(stripped) if re.fullmatch(_NUMBER, stripped) else None
 
 
 def _date(text: str | None) -> float | None:

@@ -15,7 +15,7 @@ import urllib3
 
 from resilient_session._timeouts import LONGEST, Clock, Timeouts
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_METHOD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 _STATUSES = range(100, 1000)
@@ -148,7 +148,7 @@ class Methods:
         methods = list(value)
         if not all(isinstance(method, str) for method in methods):
             raise TypeError
-        if not all(_TOKEN.fullmatch(method) for method in methods):
+        if not all(re.fullmatch(_METHOD, method) for method in methods):
             raise ValueError
         return frozenset(method.upper() for method in methods)
 

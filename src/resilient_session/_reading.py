@@ -122,7 +122,7 @@ class ClampedResponse(http.client.HTTPResponse):
         if self.length is not None or self.chunked:  # http.client has read one, or needs none
             return
         given = ",".join(self.headers.get_all("content-length", []))
-        if given and not all(_DIGITS.fullmatch(one.strip()) for one in given.split(",")):
+        if given and not all(re.fullmatch("[0-9]+", one.strip()) for one in given.split(",")):
             raise http.client.HTTPException("the answer's Content-Length is no number")
 
     @property
@@ -136,9 +136,6 @@ class ClampedResponse(http.client.HTTPResponse):
             raise http.client.IncompleteRead(b"")
         data: bytes = super()._safe_read(amt)  # type: ignore[misc]
         return data
-
-
-_DIGITS = re.compile(r"[0-9]+")
 
 
 def guard(response: Response, exchange: Exchange) -> None:

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 HIDDEN = "***"
 
-_USERINFO_OF_URL = re.compile(r"(?<=//)[^/?]*@")
-_USERINFO = re.compile(r"(?<=//)[^\s/?#]*@")
-_QUERY = re.compile(r"(?<=\?)[^\s'\"<>()]+")
+_USERINFO_OF_URL = r"(?<=//)[^/?]*@"
+_USERINFO = r"(?<=//)[^\s/?#]*@"
+_QUERY = r"(?<=\?)[^\s'\"<>()]+"
 _TELLING = frozenset("@?#")
 """Without one of these a URL holds nothing that is not shown."""
 
@@ -33,7 +33,7 @@ def redact_url(url: str) -> str:
     """
     if not _TELLING.intersection(url):
         return url
-    shown = _USERINFO_OF_URL.sub(f"{HIDDEN}@", url, count=1)
+    shown = re.sub(_USERINFO_OF_URL, f"{HIDDEN}@", url, count=1)
     head, mark, query = shown.partition("#")[0].partition("?")
     return head + mark + _redact_query(query)
 
@@ -75,8 +75,8 @@ def _redact_query(query: str) -> str:
 def _redact_text(text: str, shown: Mapping[str, str]) -> str:
     for secret, harmless in shown.items():
         text = text.replace(secret, harmless)
-    text = _USERINFO.sub(f"{HIDDEN}@", text)
-    return _QUERY.sub(lambda match: _redact_query(match[0]), text)
+    text = re.sub(_USERINFO, f"{HIDDEN}@", text)
+    return re.sub(_QUERY, lambda match: _redact_query(match[0]), text)
 
 
 def _secrets(request: PreparedRequest, proxies: Mapping[str, str]) -> Iterator[tuple[str, str]]:

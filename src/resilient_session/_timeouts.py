@@ -6,7 +6,6 @@ import threading
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
-from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from urllib3.exceptions import TimeoutStateError
@@ -85,7 +84,8 @@ FORM = "give seconds above 0, or a pair (connect, read) of them; None in the pai
 def is_timeout(value: object) -> TypeGuard[float]:
     """Tell whether a value is a number of seconds that a socket takes as its timeout; NaN is not."""
     number: Any = value
-    return isinstance(value, Real) and not isinstance(number, bool) and 0 < number <= LONGEST
+    counts = isinstance(value, float) or hasattr(value, "__index__")  # as a socket asks, too
+    return counts and not isinstance(value, bool) and 0 < number <= LONGEST
 
 
 def _parts(timeout: Timeout) -> tuple[float | None, float | None]:
