@@ -38,6 +38,11 @@ class Kind(Protocol):
 class Textual(Kind, Protocol):
     """A kind whose values a variable can hold, too."""
 
+    @property
+    def written(self) -> str:
+        """What would do in a variable, as the end of a sentence that begins with "give"."""
+        ...
+
     def read(self, text: str) -> object:
         """Return the value that a text stands for; raise ValueError if it stands for none."""
         ...
@@ -59,6 +64,7 @@ class NullableText(Nullable):
 
     def __init__(self, kind: Textual, null: str, word: str = "none") -> None:
         super().__init__(kind, null)
+        self.written = f"{kind.written}, or {word}"
         self._text = kind
         self._word = word
 
@@ -71,7 +77,7 @@ class Count:
 
     def __init__(self, least: int = 0) -> None:
         self._least = least
-        self.form = f"a whole number, {least} or more"
+        self.form = self.written = f"a whole number, {least} or more"
 
     def fit(self, value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
@@ -89,7 +95,7 @@ class Seconds:
 
     def __init__(self, *, above_zero: bool = False) -> None:
         self._above_zero = above_zero
-        self.form = "seconds above 0" if above_zero else "seconds, 0 or more"
+        self.form = self.written = "seconds above 0" if above_zero else "seconds, 0 or more"
 
     def fit(self, value: object) -> float:
         if not isinstance(value, (int, float)) or isinstance(value, bool):
@@ -106,6 +112,7 @@ class Flag:
     """A switch."""
 
     form = "True or False"
+    written = "true or false, yes or no, on or off, 1 or 0"
 
     def fit(self, value: object) -> bool:
         if not isinstance(value, bool):
@@ -122,6 +129,7 @@ class Statuses:
     """A set of HTTP status codes."""
 
     form = "a collection of whole numbers from 100 to 999"
+    written = "whole numbers from 100 to 999, separated by commas"
 
     def fit(self, value: object) -> frozenset[int]:
         if not isinstance(value, Iterable) or isinstance(value, (str, bytes)):
@@ -140,6 +148,7 @@ class Statuses:
 class Methods:
     """A set of HTTP methods, kept in upper case."""
 
+    written = "HTTP methods, separated by commas"
     form = 'a collection of HTTP methods such as ["GET", "PUT"], in any case ([] for none)'
 
     def fit(self, value: object) -> frozenset[str]:
@@ -153,6 +162,8 @@ class Methods:
         return frozenset(method.upper() for method in methods)
 
     def read(self, text: str) -> frozenset[str]:
+        if text.lower() == "none":  # in other variables None, here all or nothing for all anybody knows
+            raise ValueError
         return self.fit([part.strip() for part in text.split(",")])
 
 
@@ -160,6 +171,7 @@ class TimeoutPair:
     """The connect and the read timeout."""
 
     form = "seconds above 0, or a pair (connect, read) of them, where None is no limit"
+    written = "seconds above 0, or two of them, connect,read, where none is no limit"
 
     def fit(self, value: object) -> Timeouts:
         if isinstance(value, (str, bytes, bool)):
@@ -175,6 +187,7 @@ class LoggerName:
     """A logger, by itself or by its name."""
 
     form = "a logger or the name of one"
+    written = "the name of a logger"
 
     def fit(self, value: object) -> object:
         if not isinstance(value, (str, logging.Logger, logging.LoggerAdapter)):

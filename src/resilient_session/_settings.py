@@ -119,19 +119,20 @@ def _fit(name: str, value: object) -> object:
     try:
         return option.kind.fit(value)
     except (TypeError, ValueError) as misfit:
-        raise type(misfit)(_refusal(f"{name}={shown(value)}", option)) from None
+        raise type(misfit)(_refusal(f"{name}={shown(value)}", option.kind.form, option)) from None
 
 
 def _read(variable: str, name: str, text: str) -> object:
     option = TABLE[name]
+    kind = cast("Textual", option.kind)
     try:
-        return cast("Textual", option.kind).read(text)
+        return kind.read(text)
     except (TypeError, ValueError):
-        raise ValueError(_refusal(f"{variable}={shown(text)}", option)) from None
+        raise ValueError(_refusal(f"{variable}={shown(text)}", kind.written, option)) from None
 
 
-def _refusal(what: str, option: Option) -> str:
-    return f"{what}: give {option.kind.form}" + (f" ({option.hint})" if option.hint else "")
+def _refusal(what: str, form: str, option: Option) -> str:
+    return f"{what}: give {form}" + (f" ({option.hint})" if option.hint else "")
 
 
 def _unknown(name: str) -> str:

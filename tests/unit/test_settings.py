@@ -144,12 +144,12 @@ def test_an_unknown_option_unlike_any_other_is_told_which_there_are():
     ("variable", "text", "message"),
     [
         ("total", "many", "RESILIENT_SESSION_TOTAL='many': give a whole number, 0 or more"),
-        ("jitter", "maybe", "RESILIENT_SESSION_JITTER='maybe': give True or False"),
+        ("jitter", "maybe", "RESILIENT_SESSION_JITTER='maybe': give true or false, yes or no, on or off, 1 or 0"),
         (
             "status",
             "5xx",
             (
-                "RESILIENT_SESSION_STATUS='5xx': give a whole number, 0 or more, or None: only `total` counts "
+                "RESILIENT_SESSION_STATUS='5xx': give a whole number, 0 or more, or none "
                 "(it is a count of retries; was `status_forcelist` meant?)"
             ),
         ),
@@ -213,7 +213,7 @@ def test_any_text_of_a_variable_is_read_or_gives_an_error_that_names_variable_an
     try:
         value = of({variable: text}).values[VARIABLES[variable]]
     except ValueError as error:
-        assert str(error).startswith(f"{variable}={text.strip()!r}: give {option.kind.form}")  # noqa: PT017
+        assert str(error).startswith(f"{variable}={text.strip()!r}: give {option.kind.written}")  # noqa: PT017
     else:
         assert option.kind.fit(value) == value
 
