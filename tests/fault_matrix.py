@@ -132,6 +132,12 @@ ROWS = (
     Row("Content-Length too long", Reply(200, WHOLE, length=999, cut="end"), "ChunkedEncodingError"),
     Row("Content-Length negative", Reply(200, WHOLE, length="-5"), "ConnectionError"),
     Row("Content-Length no number", Reply(200, WHOLE, length="many"), "ConnectionError"),
+    Row("Content-Length empty", Reply(200, WHOLE, length=""), "ConnectionError"),
+    Row(
+        "Content-Length behind a malformed header",
+        Reply(raw=b"HTTP/1.1 200 OK\r\nno colon\r\nContent-Length: 100\r\n\r\npart", keep_alive=False),
+        "ConnectionError",
+    ),
     Row("two Content-Lengths", Reply(200, WHOLE, length="5, 6"), "InvalidHeader", NONE),
     *(
         Row(f"chunk size {size!r}", Reply(200, WHOLE * 9999, bad_chunk=size), "ChunkedEncodingError")
@@ -139,6 +145,14 @@ ROWS = (
     ),
     *(
         Row(f"{coding} body stops short", Reply(200, BODY, encoding=coding, truncate=4), "ChunkedEncodingError")
+        for coding in ("gzip", "deflate")
+    ),
+    *(
+        Row(
+            f"{coding} body in chunks stops short",
+            Reply(200, BODY, encoding=coding, truncate=4, framing="chunked"),
+            "ChunkedEncodingError",
+        )
         for coding in ("gzip", "deflate")
     ),
     Row("gzip body that is none", Reply(200, WHOLE, headers={"Content-Encoding": "gzip"}), "ContentDecodingError"),

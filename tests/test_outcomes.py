@@ -270,3 +270,33 @@ def test_adapter_pickles_with_its_options():
     assert again.settings.values["timeout"] == (9, 9)
     assert again.max_retries.total == 2
     assert again.settings.values["pool_maxsize"] == 8
+
+
+def test_retry_error_of_a_stream_keeps_the_body_and_gives_its_connection_back(clock):
+    session = resilient_session(total=1, raise_on_status=True, pool_block=True, pool_maxsize=1, clock=clock)
+    with FaultServer(Reply(503), Reply(503, "why")) as server:
+        with pytest.raises(requests.exceptions.RetryError) as caught:
+            session.get(server.url("/"), stream=True)
+        assert caught.value.response.text == "why"
+        assert session.get(server.url("/")).text == "ok"
+
+
+def test_retry_error_of_a_stream_that_breaks_is_a_retry_error_all_the_same(clock):
+    session = resilient_session(total=0, raise_on_status=True, clock=clock)
+    with FaultServer(Reply(503, "why", cut="body")) as server, pytest.raises(requests.exceptions.RetryError):
+        session.get(server.url("/"), stream=True)
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_body_of_a_redirect_that_breaks_is_told_with_its_attempts(follow, session):
+    broken = Reply(302, "x" * 99, headers={"Location": "/c"}, cut="body")
+    first = [Reply(302, headers={"Location": "/b"})] if follow else []
+    with FaultServer(*first, broken) as server, pytest.raises(requests.exceptions.ChunkedEncodingError) as caught:
+        session.get(server.url("/"), allow_redirects=follow)
+    assert isinstance(caught.value, requests.ConnectionError)
+    assert len(attempts_of(caught.value)) == len(first) + 1
+
+
+def test_body_of_a_first_redirect_that_breaks_does_not_matter(session):
+    with FaultServer(Reply(302, "x" * 99, headers={"Location": "/b"}, cut="body"), Reply(200, "here")) as server:
+        assert session.get(server.url("/")).text == "here"

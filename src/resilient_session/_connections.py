@@ -177,7 +177,11 @@ def _connect_in_time(own: urllib3.connection.HTTPConnection, exchange: Exchange 
     exchange.stage = "connecting"
     sock = _first_to_answer(connect, addresses, exchange.turn, end)
     exchange.stage = "shaking hands over TLS" if hasattr(own, "ssl_context") else "sending the request"
-    sock.settimeout(exchange.clamp(own.timeout))
+    try:
+        sock.settimeout(exchange.clamp(own.timeout))
+    except TimeoutError:
+        sock.close()
+        raise
     return sock
 
 

@@ -156,15 +156,24 @@ class Hop:
                 error.attempts = attempts  # type: ignore[attr-defined]
             raise error
         response = result
-        if not self._is_read_by_the_call(response):
-            self._exchange.limit(None)
         response.attempts = attempts  # type: ignore[attr-defined]
         if type(response.raw) is HTTPResponse or isinstance(response.raw, BaseHTTPResponse):
             response.raw.retries = self._call.retries
         cookies.hand_over(self._cookies, response)
         if verdict.spent and self._call.retries.raise_on_status:
+            self._keep_body(response)
             raise self._retry_error(response, verdict)
+        if not self._is_read_by_the_call(response):
+            self._exchange.limit(None)
         return response
+
+    @staticmethod
+    def _keep_body(response: Response) -> None:
+        """Read the body of a response that leaves with an exception: nobody will close its stream."""
+        try:
+            response.content  # noqa: B018 - reads it
+        except Exception:  # noqa: BLE001 - what came of it is in the exception
+            response.close()
 
     def _attempt(self, send_once: Callable[..., Response]) -> Result:
         exchange = self._exchange

@@ -15,12 +15,12 @@ import re
 import socket
 import weakref
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
 from resilient_session._attempts import attempts_of
-from resilient_session._errors import DeadlineExceeded, ReadTimeout
+from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
 from resilient_session._exchange import Exchange, current
 from resilient_session._timeouts import Deadline, SystemClock
 
@@ -94,6 +94,7 @@ class ClampedResponse(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self._file: ClampedIO | None = None
+        self.chunk_came = False
         exchange = current()
         raw = getattr(self.fp, "raw", None)
         if exchange is not None and isinstance(raw, socket.SocketIO):
@@ -112,7 +113,14 @@ class ClampedResponse(http.client.HTTPResponse):
             self._exchange.head_is_complete()
             if self._file.ended:
                 raise http.client.RemoteDisconnected("Remote end closed connection inside the headers")
+        self._check_left_over()
         self._check_length()
+
+    def _check_left_over(self) -> None:
+        """Refuse headers in which a malformed line hides how the body is framed: the parser drops all after it."""
+        left_over = str(self.headers.get_payload() or "").lower()
+        if any(name in left_over for name in _FRAMING):
+            raise http.client.HTTPException("a malformed header hides the length of the answer")
 
     def _check_length(self) -> None:
         """Refuse a length that is none: where such a body ends cannot be known (RFC 9112 §6.3).
@@ -121,8 +129,8 @@ class ClampedResponse(http.client.HTTPResponse):
         """
         if self.length is not None or self.chunked:  # http.client has read one, or needs none
             return
-        given = ",".join(self.headers.get_all("content-length", []))
-        if given and not all(re.fullmatch("[0-9]+", one.strip()) for one in given.split(",")):
+        given = self.headers.get_all("content-length")
+        if given and not all(re.fullmatch("[0-9]+", one.strip()) for one in ",".join(given).split(",")):
             raise http.client.HTTPException("the answer's Content-Length is no number")
 
     @property
@@ -134,8 +142,12 @@ class ClampedResponse(http.client.HTTPResponse):
         """Read a chunk; http.client takes a negative size for "to the end", and urllib3 asks in its name."""
         if amt < 0:
             raise http.client.IncompleteRead(b"")
+        self.chunk_came = True
         data: bytes = super()._safe_read(amt)  # type: ignore[misc]
         return data
+
+
+_FRAMING = ("content-length", "transfer-encoding", "content-encoding")
 
 
 def guard(response: Response, exchange: Exchange) -> None:
@@ -161,26 +173,36 @@ class _GuardedStream:
         raw: Any = self._raw()
         try:
             yield from type(raw).stream(raw, *args, **kwargs)
-        except ReadTimeoutError as error:
+            _check_whole(raw)
+        except (ReadTimeoutError, ProtocolError) as error:
             told = self._told(error)
             if told is None:
                 raise
             raise told from error
-        if _stops_short(raw):
-            raise ProtocolError("Connection broken: the body stops short")
 
-    def _told(self, error: ReadTimeoutError) -> RequestException | None:
-        """Return what a read that ends early is told as; None leaves it to `requests`, as for any stream."""
+    def _told(self, error: ReadTimeoutError | ProtocolError) -> RequestException | None:
+        """Return what a read that fails is told as; None leaves it to `requests`, as for any stream.
+
+        The body of a redirect is read by nobody but Session, as a part of the call.
+        """
         response = self._response()
-        if response is None or not (self._exchange.cut_short or response.is_redirect):
+        late = isinstance(error, ReadTimeoutError)
+        told: Any
+        if response is None:
             return None
-        told: RequestException = (
-            DeadlineExceeded("the deadline passed while the body was read", request=response.request)
-            if self._exchange.cut_short
-            else ReadTimeout(error, request=response.request)  # nobody but Session reads it, inside the call
-        )
-        told.attempts = attempts_of(response)  # type: ignore[attr-defined]
-        return told
+        if late and self._exchange.cut_short:
+            told = DeadlineExceeded("the deadline passed while the body was read", request=response.request)
+        elif response.is_redirect:
+            told = (ReadTimeout if late else ChunkedEncodingError)(error, request=response.request)
+        else:
+            return None
+        told.attempts = attempts_of(response)
+        return cast("RequestException", told)
+
+
+def _check_whole(raw: Any) -> None:
+    if _stops_short(raw):
+        raise ProtocolError("Connection broken: the body stops short")
 
 
 def _stops_short(raw: Any) -> bool:
@@ -190,10 +212,12 @@ def _stops_short(raw: Any) -> bool:
     missing; or a compressed one, before its own end mark. urllib3's decoders are looked at here and nowhere else.
     """
     original = getattr(raw, "_original_response", None)
-    if isinstance(original, ClampedResponse) and original.ended_inside_a_chunk_size:
+    ours = original if isinstance(original, ClampedResponse) else None
+    if ours is not None and ours.ended_inside_a_chunk_size:
         return True
     decoder = getattr(raw, "_decoder", None)
-    if decoder is None or not raw.tell():
+    is_empty = not raw.tell() and not (ours is not None and ours.chunk_came)  # tell() does not count chunks
+    if decoder is None or is_empty:
         return False
     return any(_is_unfinished(one) for one in getattr(decoder, "_decoders", [decoder]))
 
