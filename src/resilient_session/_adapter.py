@@ -47,7 +47,9 @@ POSITIONAL = ("pool_connections", "pool_maxsize", "max_retries", "pool_block")
 """What `HTTPAdapter` takes by position, and so do these."""
 
 
-_STOCK_KEYS = HTTPAdapter.build_connection_pool_key_attributes
+_KEYS = "build_connection_pool_key_attributes"
+_STOCK_KEYS = getattr(HTTPAdapter, _KEYS, None)
+"""How `requests` tells pools apart; a seam that came with 2.32.3."""
 
 
 def _named(positional: tuple[object, ...], options: Options) -> dict[str, object]:
@@ -229,7 +231,7 @@ class TimeoutHTTPAdapter(HTTPAdapter):
             pool: HTTPConnectionPool = theirs.get_connection_with_tls_context(request, verify, proxies, cert)
             return pool
 
-        own_keys = type(self).build_connection_pool_key_attributes is not _STOCK_KEYS
+        own_keys = getattr(type(self), _KEYS, None) is not _STOCK_KEYS
         if proxies or cert or not isinstance(verify, bool) or own_keys:
             return find()
         settings = {"cert_reqs": "CERT_REQUIRED" if verify else "CERT_NONE"}

@@ -66,7 +66,7 @@ class ClampedIO(socket.SocketIO):
 
     def readinto(self, buffer: Any) -> int | None:
         sock = self._sock
-        given = sock.gettimeout()
+        given = _timeout_of(sock)
         limit = self._exchange.clamp_read(given)
         if limit == given:
             count = super().readinto(buffer)
@@ -88,6 +88,12 @@ class ClampedIO(socket.SocketIO):
         self._sock = None
 
 
+def _timeout_of(sock: Any) -> float | None:
+    """Return the timeout of a socket, or of the one that PyOpenSSL's stands before."""
+    timeout: float | None = (sock if hasattr(sock, "gettimeout") else sock.socket).gettimeout()
+    return timeout
+
+
 class ClampedResponse(http.client.HTTPResponse):
     """An http.client response that is read in time, and whole or not at all."""
 
@@ -98,7 +104,7 @@ class ClampedResponse(http.client.HTTPResponse):
         exchange = current()
         raw = getattr(self.fp, "raw", None)
         if exchange is not None and isinstance(raw, socket.SocketIO):
-            exchange.expect_head(sock.gettimeout())
+            exchange.expect_head(_timeout_of(sock))
             self._exchange = exchange
             self._file = ClampedIO(self.fp.detach(), exchange)
             self.fp = io.BufferedReader(self._file)
@@ -127,10 +133,10 @@ class ClampedResponse(http.client.HTTPResponse):
 
         Two that differ are urllib3's to refuse.
         """
-        if self.length is not None or self.chunked:  # http.client has read one, or needs none
-            return
         given = self.headers.get_all("content-length")
-        if given and not all(re.fullmatch("[0-9]+", one.strip()) for one in ",".join(given).split(",")):
+        if self.chunked or not given or (len(given) == 1 and self.length is not None):  # as http.client read it
+            return
+        if not all(re.fullmatch("[0-9]{1,18}", one.strip()) for one in ",".join(given).split(",")):
             raise http.client.HTTPException("the answer's Content-Length is no number")
 
     @property

@@ -139,6 +139,8 @@ class Mounting:
             adopted["max_retries"] = retries
         if self._keep_pools and isinstance(adapter, HTTPAdapter):
             adopted |= {name: getattr(adapter, f"_{name}") for name in _POOLS}
+            for name in ("pool_connections", "pool_maxsize"):
+                adopted[name] = max(1, adopted[name])  # type: ignore[call-overload]  # requests takes 0 as well
         return Settings.of({**adopted, **self._options}) if adopted else self._settings
 
 
