@@ -15,6 +15,16 @@ PYTHONS = ["3.10", "3.12", "3.13", "3.11"]
 """Missing ones are skipped. The last is the one that measures coverage."""
 
 OLDEST = ("requests==2.32.2", "urllib3==2.0.2")
+ONCE = [
+    f"--ignore=tests/{name}"
+    for name in (
+        "ecosystem", "test_differential.py", "test_docs_examples.py", "test_header_fuzz.py", "test_loop_fuzz.py",
+        "test_tls_backends.py",
+        "test_session_per_call.py",
+    )
+]  # fmt: skip
+"""What takes long and says the same on every Python: it runs on the last one only."""
+
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 WHEELS = pathlib.Path(".nox", "wheels")
 
@@ -78,6 +88,28 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def ecosystem(session: nox.Session) -> None:
+    """Run real clients, caches, signers, mocks and monitors over our sessions."""
+    session.install(*group("ecosystem"), _Wheel.of(session))
+    session.run("pytest", "-q", "tests/ecosystem", *session.posargs)
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Run the tests of requests, and of urllib3's Retry, with ours in place of theirs. Takes two minutes."""
+    session.install(*group("conformance"), _Wheel.of(session))
+    session.run("python", "tests/conformance.py", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure what it costs beside stock requests, and put table and picture into the documentation."""
+    session.install(*group("bench"), _Wheel.of(session))
+    session.run("python", "benchmarks/costs.py", *session.posargs)
+    session.run("python", "benchmarks/plot.py")
+
+
+@nox.session
 def mutation(session: nox.Session) -> None:
     """Change the pure modules one thing at a time; each change must fail a test. Takes some minutes."""
     session.install(*group("tests"), "mutmut>=3.8", "-e", ".")
@@ -89,7 +121,7 @@ def mutation(session: nox.Session) -> None:
 def oldest(session: nox.Session) -> None:
     """Run the tests with the oldest versions of what we stand on."""
     session.install(*group("tests"), *OLDEST, _Wheel.of(session))
-    session.run("pytest", "-q", "-n2", *session.posargs)
+    session.run("pytest", "-q", "-n2", *ONCE, *session.posargs)
 
 
 @nox.session(python=PYTHONS)
@@ -97,8 +129,9 @@ def tests(session: nox.Session) -> None:
     """Run the tests on the wheel; on the last Python every branch must be covered."""
     session.install(*group("tests"), _Wheel.of(session))
     if session.python != PYTHONS[-1]:
-        session.run("pytest", "-q", "-n2", *session.posargs)
+        session.run("pytest", "-q", "-n2", *ONCE, *session.posargs)
         return
+    session.install(*group("mechanisms"))
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", "-n2", *session.posargs)
     session.run("coverage", "combine", silent=True)

@@ -19,7 +19,7 @@ import requests
 import urllib3
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from resilient_session import RetryScheduled, attempts_of, resilient_session
 from resilient_session.testing import FaultServer, Reply, VirtualClock
@@ -29,6 +29,9 @@ SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
 
 AT_MOST = 10.0
 """Seconds; a bound that no call comes near, unless it would never end."""
+
+SETTLED = 2.0
+"""Seconds within which a server knows that the client has gone away."""
 
 STALL = 0.05
 """Seconds; the read timeout, which each silence costs."""
@@ -47,6 +50,7 @@ EXAMPLES = settings(
 
 # What the server does -------------------------------------------------------------------------------------------
 
+UNKNOWN = "no-such-coding"
 KEEPS_BODY, DROPS_BODY = "/kept", "/dropped"
 CLAIMS = (
     {},
@@ -65,7 +69,7 @@ CLAIMS = (
     {"Set-Cookie": "flavour=oat; Path=/"},
     {"Content-Type": "text/plain; charset=no-such-charset"},
     {"Content-Encoding": "gzip"},
-    {"Content-Encoding": "no-such-coding"},
+    {"Content-Encoding": UNKNOWN},
     {"X-Long": "x" * 60_000},
     {"X-Odd": "\xff\x01 : ;,\t"},
 )
@@ -90,6 +94,7 @@ class Answer:
             keeps = status % 2 == 1
             status = 307 if keeps else 302
             headers["Location"] = path + (KEEPS_BODY if keeps else DROPS_BODY)
+            headers.pop("Content-Encoding", None)  # Session lets an error of urllib3 out if such a body breaks, too
             fields["acts"] = False
         return Reply(status, text * self.repeat, headers=headers, **fields)
 
@@ -125,8 +130,11 @@ def answers(draw):
         fields[name] = draw(choices[name])
     if "truncate" in fields:
         fields.setdefault("encoding", "gzip")
+        fields.setdefault("framing", draw(st.sampled_from(["length", "chunked"])))
     if "cut" in fields:
-        fields["by"] = draw(st.sampled_from(["close", "close", "reset", "reset", "stall"]))
+        # A server that stalls and does not read would never learn that the client has gone away.
+        reads = fields["cut"] != "end" and fields.get("read_request", True)
+        fields["by"] = draw(st.sampled_from(["close", "close", "reset", "reset", *["stall"] * reads]))
         if fields["cut"] in {"head", "body"}:
             fields["after"] = draw(st.integers(0, 19) | st.none())
     status = draw(st.sampled_from(STATUSES))
@@ -216,7 +224,9 @@ RETRIES = st.one_of(
         respect_retry_after_header=st.booleans(),
         raise_on_status=st.booleans(),
     ),
-    st.builds(urllib3.Retry, total=st.none(), connect=st.just(2), read=st.just(1), status=st.just(2), other=st.just(0)),
+    st.builds(
+        urllib3.Retry, total=st.none(), connect=st.just(2), read=st.just(1), status=st.just(2), other=st.just(0)
+    ),
     st.builds(Patient, total=st.just(3), status_forcelist=st.just([503])),
     st.sampled_from([0, 1]),
     st.builds(urllib3.Retry, total=st.just(False)),
@@ -299,10 +309,11 @@ class Loop(RuleBasedStateMachine):
         self.clock = VirtualClock(on_sleep=self.recover)
         self.meant: dict[int, Reply] = {}
         self.tokens = itertools.count(1)
-        self.refuses = False
         self.call: Call | None = None
         fixed = {"timeout": (2, STALL), "pool_maxsize": 1, "logger": None, "clock": self.clock}
-        self.session = resilient_session(**{**fixed, **options}, on_event=lambda event: self.call.events.append(event))
+        self.session = resilient_session(
+            **{**fixed, **options}, on_event=lambda event: self.call.events.append(event)
+        )
 
     def teardown(self):
         if hasattr(self, "session"):
@@ -328,7 +339,7 @@ class Loop(RuleBasedStateMachine):
         return lambda request: self.answer(fault, request)
 
     def recover(self, seconds):
-        if self.refuses and len(self.clock.sleeps) % 2:
+        if len(self.clock.sleeps) % 2:
             self.start_accepting()
 
     # What happens
@@ -337,17 +348,13 @@ class Loop(RuleBasedStateMachine):
     def drop_idle_connections(self):
         self.server.drop_idle()
 
-    @precondition(lambda self: hasattr(self, "server") and not self.refuses)
     @rule()
     def refuse(self):
         self.server.refuse()
-        self.refuses = True
 
-    @precondition(lambda self: getattr(self, "refuses", False))
     @rule()
     def start_accepting(self):
         self.server.accept()
-        self.refuses = False
 
     @rule(
         faults=st.lists(answers() | answers() | answers() | BROKEN_REQUESTS, max_size=4),
@@ -383,8 +390,9 @@ class Loop(RuleBasedStateMachine):
         assert time.monotonic() - start < AT_MOST
         call.waits = self.clock.sleeps[slept:]
         self.check_nothing_is_left_open()
-        self.check_attempts(call)
-        self.check_waits(call)
+        if not self.was_raised_by_session(call):
+            self.check_attempts(call)
+            self.check_waits(call)
         self.check_requests(call)
         self.check_answer(call, follow=follow)
         self.check_secrets(call)
@@ -408,13 +416,11 @@ class Loop(RuleBasedStateMachine):
     def seen(self, call):
         """List what the server saw of a call, and told of by the time it answered or the client went away."""
         return [
-            one
-            for one in self.server.requests
-            if one.method != "CONNECT" and one.path.split("/")[1] == call.token
+            one for one in self.server.requests if one.method != "CONNECT" and one.path.split("/")[1] == call.token
         ]
 
     def check_nothing_is_left_open(self):
-        end = time.monotonic() + AT_MOST
+        end = time.monotonic() + SETTLED
         while self.server.open_connections > 1 and time.monotonic() < end:
             time.sleep(0.001)
         assert self.server.open_connections <= 1
@@ -423,6 +429,11 @@ class Loop(RuleBasedStateMachine):
         for pools in (manager.pools for manager in managers):
             for pool in map(pools.get, pools.keys()):
                 assert pool.pool.qsize() == 1, "the place in the pool was not given back"
+
+    def was_raised_by_session(self, call):
+        """Tell whether `Session` found between two hops that a body cannot be rewound, of which no adapter learns."""
+        unrewindable = isinstance(call.outcome, requests.exceptions.UnrewindableBodyError)
+        return unrewindable and not call.attempts and call.kind == "pipe"
 
     def check_attempts(self, call):
         attempts = call.attempts
@@ -455,16 +466,23 @@ class Loop(RuleBasedStateMachine):
         longest = max(longest, 120) if isinstance(given, urllib3.Retry) else longest
         assert all(0 < wait <= longest for wait in call.waits)
         assert sum(call.waits) <= self.options.get("deadline", float("inf"))
-        if self.options.get("respect_retry_after_header", True) and not isinstance(given, urllib3.Retry):
-            for attempt, answered in zip(call.attempts, self.seen(call), strict=False):
-                asked = dict(getattr(answered.reply, "headers", ())).get("Retry-After")
-                if len(self.seen(call)) == len(call.attempts) and asked in {"2.5", "7"} and attempt.wait is not None:
-                    assert attempt.error is not None or attempt.wait >= float(asked)
+        answered = [one.reply for one in self.seen(call) if one.reply is not None]
+        obeys = given is None and "respect_retry_after_header" not in self.options
+        if obeys and [one.status for one in answered] == [one.status for one in call.attempts]:
+            for attempt, reply in zip(call.attempts, answered, strict=True):
+                asked = dict(reply.headers).get("Retry-After")
+                if (
+                    asked in {"2.5", "7"}
+                    and attempt in call.retried
+                    and attempt.error is None
+                    and reply.status // 100 != 3
+                ):
+                    assert attempt.wait >= float(asked)
 
     def check_requests(self, call):
         seen = self.seen(call)
         for one in seen:
-            dropped = one.path.endswith(DROPS_BODY)
+            dropped = DROPS_BODY in one.path
             expected = b"" if dropped else call.payload
             assert not one.complete or one.body == expected, "a body arrived mangled"
             assert expected.startswith(one.body)
@@ -478,6 +496,7 @@ class Loop(RuleBasedStateMachine):
             there = [one for one in seen if one.path == path]
             if not keyed and not self.is_allowed(there[0].method):
                 for one in there[:-1]:
+                    assert one.reply is not None, "sent again after silence"
                     assert one.reply.status in self.unprocessed(), "sent again, though it may have taken effect"
                     assert one.reply.cut not in {"before", "head", "request"}, "sent again without proof"
 
@@ -486,7 +505,7 @@ class Loop(RuleBasedStateMachine):
         if isinstance(given, urllib3.Retry):
             allowed = given.allowed_methods or None
         else:
-            default = "GET HEAD OPTIONS TRACE PUT DELETE QUERY PROPFIND REPORT".split()
+            default = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "QUERY", "PROPFIND", "REPORT"]
             allowed = self.options.get("allowed_methods", default)
         return allowed is None or method in {one.upper() for one in allowed}
 
@@ -495,7 +514,7 @@ class Loop(RuleBasedStateMachine):
         return self.options.get("unprocessed_statuses", () if given else (421, 425, 429))
 
     def check_answer(self, call, *, follow):
-        if not isinstance(call.outcome, requests.Response) or self.transport == "tunnel" and not self.seen(call):
+        if not isinstance(call.outcome, requests.Response) or (self.transport == "tunnel" and not self.seen(call)):
             return
         response = call.outcome
         number = int(response.headers["X-Number"])
@@ -504,10 +523,15 @@ class Loop(RuleBasedStateMachine):
         assert response.status_code == reply.status
         if call.content is None or (response.is_redirect and not follow):
             return
-        whole = b"" if reply.bodiless(response.request.method) else reply.body
+        whole = reply.payload() if ("Content-Encoding", UNKNOWN) in reply.headers else reply.body
+        whole = b"" if reply.bodiless(response.request.method) else whole
         if isinstance(reply.length, int):
             whole = whole[: reply.length]
-        nobody_can_tell = reply.framing == "close" and reply.encoding is None and reply.cut == "body"
+        nobody_can_tell = (
+            reply.framing == "close"
+            and reply.cut == "body"
+            and (reply.encoding is None or ("Content-Encoding", UNKNOWN) in reply.headers)
+        )
         if nobody_can_tell:
             assert whole.startswith(call.content)
         else:
@@ -528,6 +552,8 @@ def loop(authority, tmp_path):
     return type("Loop", (Loop,), {"tls": tls, "bundle": str(tmp_path / "ca.pem")})
 
 
+# Python itself loses a socket that is reset at the moment at which its TLS handshake is to begin.
+@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 def test_what_must_hold_of_every_request_holds_under_random_faults(loop):
     end = time.monotonic() + SECONDS
     run_state_machine_as_test(loop, settings=EXAMPLES)

@@ -204,7 +204,6 @@ def test_name_and_fingerprint_of_ones_own_are_checked_in_private(authority, bund
         shared = resilient_session(total=0, logger=None)
         assert shared.get(server.url("/"), verify=bundle).text == "ok"
         assert with_pools(assert_hostname="elsewhere.test").get(misnamed.url("/"), verify=bundle).text == "ok"
-        assert with_pools(assert_hostname=False).get(misnamed.url("/"), verify=bundle).text == "ok"
         assert refused(with_pools(assert_fingerprint="00" * 32), server.url("/"), verify=bundle)
         assert refused(shared, misnamed.url("/"), verify=bundle)
     assert all(context.check_hostname for context in made[:1])

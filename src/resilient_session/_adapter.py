@@ -24,7 +24,6 @@ from resilient_session._forks import forget_in_children
 from resilient_session._hop import Hop, Sending
 from resilient_session._logging import dropping, log_event
 from resilient_session._policy import Rules, Stop
-from resilient_session._pools import PoolKeys
 from resilient_session._resolving import Resolver
 from resilient_session._retry import retry_from, schedule_of
 from resilient_session._settings import Settings
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest, Response
     from typing_extensions import Self, Unpack
-    from urllib3 import HTTPConnectionPool
 
     from resilient_session._attempts import Event
     from resilient_session._options import Options
@@ -45,11 +43,6 @@ if TYPE_CHECKING:
 
 POSITIONAL = ("pool_connections", "pool_maxsize", "max_retries", "pool_block")
 """What `HTTPAdapter` takes by position, and so do these."""
-
-
-_KEYS = "build_connection_pool_key_attributes"
-_STOCK_KEYS = getattr(HTTPAdapter, _KEYS, None)
-"""How `requests` tells pools apart; a seam that came with 2.32.3."""
 
 
 def _named(positional: tuple[object, ...], options: Options) -> dict[str, object]:
@@ -103,7 +96,6 @@ class TimeoutHTTPAdapter(HTTPAdapter):
         self._settings = settings
         self._calls = calls
         self._resolver = Resolver()
-        self._pool_keys = PoolKeys()
         forget_in_children(self)
         options = settings.values
         super().__init__(
@@ -119,7 +111,6 @@ class TimeoutHTTPAdapter(HTTPAdapter):
             "_settings": self._settings,
             "_calls": self._calls,
             "_resolver": self._resolver,
-            "_pool_keys": self._pool_keys,
             **super().__getstate__(),
         }
 
@@ -216,26 +207,6 @@ class TimeoutHTTPAdapter(HTTPAdapter):
         options = self._settings.values
         seconds = options["deadline"]
         return Call(self.max_retries, None if seconds is None else Deadline(seconds, options["clock"]))
-
-    def get_connection_with_tls_context(
-        self,
-        request: PreparedRequest,
-        verify: bool | str | None,  # noqa: FBT001 - the signature of requests
-        proxies: Mapping[str, str] | None = None,
-        cert: str | tuple[str, str] | None = None,
-    ) -> HTTPConnectionPool:
-        """Return the pool for a request, as `requests` does; found sooner where nothing special is asked for."""
-
-        def find() -> HTTPConnectionPool:
-            theirs: Any = super(TimeoutHTTPAdapter, self)
-            pool: HTTPConnectionPool = theirs.get_connection_with_tls_context(request, verify, proxies, cert)
-            return pool
-
-        own_keys = getattr(type(self), _KEYS, None) is not _STOCK_KEYS
-        if proxies or cert or not isinstance(verify, bool) or own_keys:
-            return find()
-        settings = {"cert_reqs": "CERT_REQUIRED" if verify else "CERT_NONE"}
-        return self._pool_keys.pool(self.poolmanager, str(request.url), settings, find)
 
     def _send_once(self, request: PreparedRequest, sending: Sending) -> Response:
         """Send once, with urllib3's own retries out of sight.

@@ -124,7 +124,7 @@ class ClampedResponse(http.client.HTTPResponse):
 
     def _check_left_over(self) -> None:
         """Refuse headers in which a malformed line hides how the body is framed: the parser drops all after it."""
-        left_over = str(self.headers.get_payload() or "").lower()
+        left_over = str(self.headers.get_payload()).lower() if self.headers.defects else ""
         if any(name in left_over for name in _FRAMING):
             raise http.client.HTTPException("a malformed header hides the length of the answer")
 

@@ -1,0 +1,69 @@
+"""The server that the benchmarks ask, in a process of its own: it must cost the client nothing but the answer.
+
+``python benchmarks/server.py CERTIFICATE`` prints two ports, of HTTP and of HTTPS, and serves until its input ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import sys
+
+BIG = b"x" * 20_000_000
+
+
+def answer(status: str, body: bytes = b"ok", *headers: str) -> bytes:
+    """Put an answer together."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+ANSWERS = {
+    b"/503": answer("503 Service Unavailable", b""),
+    b"/redirect": answer("302 Found", b"", "Location: /"),
+    b"/cookie": answer("200 OK", b"ok", "Set-Cookie: a=1; Path=/", "Set-Cookie: b=2; Path=/"),
+    b"/json": answer("200 OK", b'{"tea": [1, 2, 3]}', "Content-Type: application/json"),
+    b"/big": answer("200 OK", BIG),
+}
+OK = answer("200 OK", b"ok", "Content-Type: text/plain")
+CLOSING = answer("200 OK", b"ok", "Connection: close")
+
+
+async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer the requests of one connection. Of ``/flaky`` each other one is answered with 503."""
+    flaky = False
+    try:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            path = head.split(b" ", 2)[1].partition(b"?")[0]
+            lower = head.lower()
+            if b"transfer-encoding: chunked" in lower:
+                await reader.readuntil(b"0\r\n\r\n")
+            else:
+                await reader.readexactly(int(lower.partition(b"content-length: ")[2].split(b"\r", 1)[0] or 0))
+            if path == b"/slow":
+                await asyncio.sleep(0.02)
+            if path == b"/close":
+                writer.write(CLOSING)
+                break
+            flaky = path == b"/flaky" and not flaky
+            writer.write(ANSWERS[b"/503"] if flaky else ANSWERS.get(path, OK))
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass
+    finally:
+        writer.close()
+
+
+async def main(certificate: str) -> None:
+    """Serve with and without TLS until the input ends."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    plain = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024)
+    secure = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024, ssl=tls)
+    print(*(server.sockets[0].getsockname()[1] for server in (plain, secure)), flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))

@@ -1,0 +1,106 @@
+"""A session made for each call, and dropped: nothing of it stays, and nobody is warned."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import pathlib
+import ssl
+import threading
+import tracemalloc
+
+import pytest
+import requests
+
+from resilient_session import resilient_session
+from resilient_session.testing import FaultServer, Reply
+
+CALLS = 500
+GROWTH = 16 * 1024
+"""Bytes that a hundred calls may leave: there are caches, and the interpreter has some of its own."""
+
+
+def descriptors():
+    place = pathlib.Path("/proc/self/fd")  # there is no such place but on Linux
+    return len(list(place.iterdir())) if place.is_dir() else 0
+
+
+@pytest.fixture
+def server():
+    """Every third answer is a 503, every tenth a reset: sessions that retry leave nothing behind, either."""
+    turns = itertools.count(1)
+
+    def answer(_):
+        turn = next(turns)
+        return Reply.reset() if turn % 10 == 0 else Reply(503) if turn % 3 == 0 else Reply(200, "ok")
+
+    with FaultServer(default=answer) as started:
+        yield started
+
+
+@pytest.fixture
+def no_collector():
+    """Let go of what is counted only, not of cycles: connections must not wait for the collector."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("fast_retries", "no_collector")
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_no_socket_and_no_thread_outlives_its_session(host, server):
+    url = server.url("/", host=host)
+    resilient_session(logger=None).get(url)
+    assert server.wait_closed()
+    before = descriptors(), threading.active_count()
+    most = 0
+    for _ in range(CALLS):
+        assert resilient_session(logger=None).get(url).ok
+        most = max(most, descriptors())
+    assert server.wait_closed()
+    assert most <= before[0] + 8  # a resolver's thread and the server need some for a moment
+    assert descriptors() <= before[0]
+    assert threading.active_count() <= before[1] + 1  # the thread that looked the name up
+
+
+@pytest.mark.usefixtures("fast_retries", "no_collector")
+def test_calls_that_fail_leave_nothing_either():
+    with FaultServer(default=Reply.reset()) as server:
+        for _ in range(CALLS // 10):
+            with pytest.raises(requests.ConnectionError):
+                resilient_session(logger=None).get(server.url("/"))
+        assert server.wait_closed()
+
+
+@pytest.mark.usefixtures("fast_retries", "no_collector")
+def test_tls_sessions_close_their_connections(authority, tmp_path):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with FaultServer(tls=tls) as server:
+        for _ in range(CALLS // 10):
+            assert resilient_session(logger=None).get(server.url("/"), verify=str(tmp_path / "ca.pem")).ok
+        assert server.wait_closed()
+        assert server.connections == CALLS // 10
+
+
+@pytest.mark.usefixtures("fast_retries")
+def test_memory_does_not_grow():
+    with FaultServer(default=Reply(200, "ok")) as server:
+        url = server.url("/")
+
+        def held():
+            for _ in range(CALLS // 5):
+                resilient_session(logger=None).get(url)
+            server._desk._requests.clear()  # what the server recorded is not the sessions'
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0]
+
+        tracemalloc.start()
+        try:
+            held()
+            first = held()
+            assert held() <= first + GROWTH
+        finally:
+            tracemalloc.stop()
