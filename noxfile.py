@@ -20,7 +20,6 @@ ONCE = [
     for name in (
         "ecosystem", "test_differential.py", "test_docs_examples.py", "test_header_fuzz.py", "test_loop_fuzz.py",
         "test_tls_backends.py",
-        "test_session_per_call.py",
     )
 ]  # fmt: skip
 """What takes long and says the same on every Python: it runs on the last one only."""

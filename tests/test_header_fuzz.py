@@ -119,6 +119,7 @@ def framing_of(wire: bytes) -> Framing | None:
         if not re.match(rb"HTTP/\d\.\d 1(?!01)\d\d", head):
             break
         wire = came
+    head = re.sub(rb"\r?\n[ \t]+", b" ", head)  # a folded line belongs to the one before
     lengths = re.findall(rb"(?im)^content-length:[ \t]*(\d{1,15})[ \t]*\r?$", head)
     chunked = re.search(rb"(?im)^transfer-encoding:[ \t]*chunked[ \t]*\r?$", head)
     return Framing(int(lengths[0]) if len(set(lengths)) == 1 else None, bool(chunked), came)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import os
 import pathlib
 import ssl
 import threading
@@ -85,6 +86,7 @@ def test_tls_sessions_close_their_connections(authority, tmp_path):
         assert server.connections == CALLS // 10
 
 
+@pytest.mark.skipif("COVERAGE_RUN" in os.environ, reason="the record of what is covered grows, too")
 @pytest.mark.usefixtures("fast_retries")
 def test_memory_does_not_grow():
     with FaultServer(default=Reply(200, "ok")) as server:
