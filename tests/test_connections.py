@@ -322,3 +322,10 @@ def test_pin_that_wraps_the_function_of_urllib3_is_used_with_the_name(monkeypatc
 
         monkeypatch.setattr(urllib3.util.connection, "create_connection", pinned)
         assert session.get("http://pinned.test/").text == "ok"
+
+
+def test_raw_that_outlives_its_response_tells_in_the_way_of_urllib3(session):
+    with FaultServer(Reply(200, "body", cut="body", by="stall")) as server:
+        raw = session.get(server.url("/"), stream=True, timeout=0.05).raw
+        with pytest.raises(urllib3.exceptions.ReadTimeoutError):
+            list(raw.stream())

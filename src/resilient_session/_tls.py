@@ -111,20 +111,24 @@ def sharing(connection: Any) -> Iterator[None]:
     Args:
         connection: urllib3's, over TLS; it is left as it was.
     """
-    if not _may_share(connection):
-        yield
-        return
     files = {name: getattr(connection, name) for name in _FILES}
-    try:
-        connection.ssl_context = _shared.get(*files.values())
-    except (OSError, ValueError):  # urllib3 meets the same, and says so in its own way
+    context = _shared_by(connection, files)
+    if context is None:
         yield
         return
+    connection.ssl_context = context
     vars(connection).update(dict.fromkeys(_FILES))
     try:
         yield
     finally:
         vars(connection).update(files, ssl_context=None)
+
+
+def _shared_by(connection: Any, files: dict[str, Any]) -> ssl.SSLContext | None:
+    try:
+        return _shared.get(*files.values()) if _may_share(connection) else None
+    except (OSError, ValueError):  # urllib3 meets the same, and says so in its own way
+        return None
 
 
 def _may_share(connection: Any) -> bool:
