@@ -168,6 +168,14 @@ def test_cookie_of_a_failed_attempt_reaches_the_next_one_and_the_session(session
     assert response.headers["Set-Cookie"] == "seen=2; Path=/"
 
 
+def test_cookie_of_an_answer_whose_body_broke_reaches_the_next_attempt_and_the_session(session):
+    broken = Reply(200, "a long body", headers={"Set-Cookie": "route=a; Path=/"}, cut="body")
+    with FaultServer(broken, Reply(200)) as server:
+        session.get(server.url("/"))
+    assert server.requests[1].headers["Cookie"] == "route=a"
+    assert session.cookies.get_dict() == {"route": "a"}
+
+
 def test_cookie_header_written_by_hand_is_never_changed(session):
     with FaultServer(Reply(503, headers={"Set-Cookie": "route=a"}), Reply(200)) as server:
         session.get(server.url("/"), headers={"Cookie": "mine=1"})

@@ -94,7 +94,6 @@ class Answer:
             keeps = status % 2 == 1
             status = 307 if keeps else 302
             headers["Location"] = path + (KEEPS_BODY if keeps else DROPS_BODY)
-            headers.pop("Content-Encoding", None)  # Session lets an error of urllib3 out if such a body breaks, too
             fields["acts"] = False
         return Reply(status, text * self.repeat, headers=headers, **fields)
 

@@ -300,3 +300,9 @@ def test_body_of_a_redirect_that_breaks_is_told_with_its_attempts(follow, sessio
 def test_body_of_a_first_redirect_that_breaks_does_not_matter(session):
     with FaultServer(Reply(302, "x" * 99, headers={"Location": "/b"}, cut="body"), Reply(200, "here")) as server:
         assert session.get(server.url("/")).text == "here"
+
+
+def test_body_of_a_redirect_that_cannot_be_decoded_and_breaks_does_not_matter(session):
+    headers = {"Location": "/b", "Content-Encoding": "gzip"}
+    with FaultServer(Reply(302, "x" * 99, headers=headers, cut="body"), Reply(200, "here")) as server:
+        assert session.get(server.url("/")).text == "here"

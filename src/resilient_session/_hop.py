@@ -134,8 +134,7 @@ class Hop:
             forget_frames(self._result.error)
         if isinstance(self._result, Response):
             discard(self._result, self._exchange)
-            self._cookies += cookies.cookies_of(self._result)
-            self._request = cookies.carry(self._request, self._result)
+            self._keep_cookies(self._result)
         if verdict.after > 0:
             self._options["clock"].sleep(verdict.after)
 
@@ -198,8 +197,15 @@ class Hop:
             result.content  # noqa: B018 - reads it
         except Exception as error:  # noqa: BLE001 - each is either raised again or repeated
             result.close()
-            return self._failure(unreadable(error, self._request), result.status_code)
+            failure = self._failure(unreadable(error, self._request), result.status_code)
+            self._keep_cookies(result)
+            return failure
         return result
+
+    def _keep_cookies(self, response: Response) -> None:
+        """Take on what an answer sets that is not the last: the next attempt sends it, the session gets it."""
+        self._cookies += cookies.cookies_of(response)
+        self._request = cookies.carry(self._request, response)
 
     def _failure(self, error: Exception, status: int | None = None) -> Failure:
         exchange = self._exchange

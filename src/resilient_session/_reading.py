@@ -17,7 +17,7 @@ import weakref
 import zlib
 from typing import TYPE_CHECKING, Any, cast
 
-from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
+from urllib3.exceptions import DecodeError, HTTPError, ProtocolError, ReadTimeoutError
 
 from resilient_session._attempts import attempts_of
 from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
@@ -185,6 +185,14 @@ class _GuardedStream:
             if told is None:
                 raise
             raise told from error
+        except DecodeError:
+            if self._leads_on():
+                raw.close()  # or Session reads on, in vain, and lets out what urllib3 raises of it
+            raise
+
+    def _leads_on(self) -> bool:
+        response = self._response()
+        return response is not None and response.is_redirect
 
     def _told(self, error: ReadTimeoutError | ProtocolError) -> RequestException | None:
         """Return what a read that fails is told as; None leaves it to `requests`, as for any stream.
