@@ -100,7 +100,7 @@ class Answer:
     @property
     def is_possible(self) -> bool:
         try:
-            self.reply("a text of some length;", 1, "/1")
+            self.reply("a shorter text;", 1, "/1")  # compressed, the real ones differ by some bytes
         except ValueError:
             return False
         return True
@@ -529,8 +529,8 @@ class Loop(RuleBasedStateMachine):
         nobody_can_tell = (
             reply.framing == "close"
             and reply.cut == "body"
-            and (reply.encoding is None or ("Content-Encoding", UNKNOWN) in reply.headers)
-        )
+            and (reply.encoding is None or ("Content-Encoding", UNKNOWN) in reply.headers or not reply.after)
+        )  # servers send nothing at all with a Content-Encoding, too
         if nobody_can_tell:
             assert whole.startswith(call.content)
         else:

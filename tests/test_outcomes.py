@@ -302,7 +302,10 @@ def test_body_of_a_first_redirect_that_breaks_does_not_matter(session):
         assert session.get(server.url("/")).text == "here"
 
 
-def test_body_of_a_redirect_that_cannot_be_decoded_and_breaks_does_not_matter(session):
-    headers = {"Location": "/b", "Content-Encoding": "gzip"}
-    with FaultServer(Reply(302, "x" * 99, headers=headers, cut="body"), Reply(200, "here")) as server:
+@pytest.mark.parametrize(
+    "coding", [{"headers": {"Location": "/b", "Content-Encoding": "gzip"}}, {"encoding": "gzip"}]
+)
+def test_coded_body_of_a_redirect_that_breaks_does_not_matter(coding, session):
+    fields = {"headers": {"Location": "/b"}, **coding}
+    with FaultServer(Reply(302, "x" * 99, cut="body", **fields), Reply(200, "here")) as server:
         assert session.get(server.url("/")).text == "here"

@@ -13,7 +13,7 @@ What a turn knows and does is `Hop`'s; what follows from it is the policy's; thi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import urllib3
 from requests.adapters import HTTPAdapter
@@ -24,6 +24,7 @@ from resilient_session._forks import forget_in_children
 from resilient_session._hop import Hop, Sending
 from resilient_session._logging import dropping, log_event
 from resilient_session._policy import Rules, Stop
+from resilient_session._pools import KnownPools, place_of
 from resilient_session._resolving import Resolver
 from resilient_session._retry import retry_from, schedule_of
 from resilient_session._settings import Settings
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest, Response
     from typing_extensions import Self, Unpack
+    from urllib3 import HTTPConnectionPool
 
     from resilient_session._attempts import Event
     from resilient_session._options import Options
@@ -43,6 +45,10 @@ if TYPE_CHECKING:
 
 POSITIONAL = ("pool_connections", "pool_maxsize", "max_retries", "pool_block")
 """What `HTTPAdapter` takes by position, and so do these."""
+
+_KEYS = "build_connection_pool_key_attributes"
+_STOCK_KEYS = getattr(HTTPAdapter, _KEYS, None)
+"""How `requests` tells pools apart; a seam that came with 2.32.3."""
 
 
 def _named(positional: tuple[object, ...], options: Options) -> dict[str, object]:
@@ -58,10 +64,6 @@ def _named(positional: tuple[object, ...], options: Options) -> dict[str, object
         message = f"{min(twice)}: given twice, by position and by name"
         raise TypeError(message)
     return {**named, **options}
-
-
-def _nobody(event: Event) -> None:
-    """Report to nobody."""
 
 
 class TimeoutHTTPAdapter(HTTPAdapter):
@@ -96,6 +98,7 @@ class TimeoutHTTPAdapter(HTTPAdapter):
         self._settings = settings
         self._calls = calls
         self._resolver = Resolver()
+        self._pools = KnownPools()
         forget_in_children(self)
         options = settings.values
         super().__init__(
@@ -111,6 +114,7 @@ class TimeoutHTTPAdapter(HTTPAdapter):
             "_settings": self._settings,
             "_calls": self._calls,
             "_resolver": self._resolver,
+            "_pools": self._pools,
             **super().__getstate__(),
         }
 
@@ -170,7 +174,7 @@ class TimeoutHTTPAdapter(HTTPAdapter):
         cert: str | tuple[str, str] | None = None,
         proxies: Mapping[str, str] | None = None,
         *,
-        report: Callable[[Event], None] = _nobody,
+        report: Callable[[Event], None] | None = None,
     ) -> Response:
         """Send a request until it has its answer, or another try would be useless, unsafe or too late.
 
@@ -181,7 +185,7 @@ class TimeoutHTTPAdapter(HTTPAdapter):
             verify: as in `requests`.
             cert: as in `requests`.
             proxies: as in `requests`.
-            report: is given each event of the call.
+            report: is given each event of the call; None for nobody.
 
         Raises:
             requests.exceptions.RequestException: as plain `requests` raises it, or a subclass; its `attempts`
@@ -203,6 +207,32 @@ class TimeoutHTTPAdapter(HTTPAdapter):
         self._calls.suspend(call, request, response)
         return response
 
+    def get_connection_with_tls_context(
+        self,
+        request: PreparedRequest,
+        verify: bool | str | None,  # noqa: FBT001 - the signature of requests
+        proxies: Mapping[str, str] | None = None,
+        cert: str | tuple[str, str] | None = None,
+    ) -> HTTPConnectionPool:
+        """Return the pool for a request, as `requests` does; sooner if it is known."""
+        theirs: Any = super()
+        special = proxies or cert is not None or not _STOCK_KEYS or getattr(type(self), _KEYS) is not _STOCK_KEYS
+        place = None if special else place_of(str(request.url), verify)
+        pool: HTTPConnectionPool | None = None if place is None else self._pools.find(self.poolmanager, place)
+        if pool is None:
+            pool = theirs.get_connection_with_tls_context(request, verify, proxies, cert)
+            if place is not None:
+                attributes = theirs.build_connection_pool_key_attributes(request, verify, cert)
+                self._pools.learn(self.poolmanager, place, pool, attributes)
+        return pool
+
+    def request_url(self, request: PreparedRequest, proxies: dict[str, str] | None) -> str:
+        """Return what is asked for, as `requests` does; where there are no proxies, none is looked for."""
+        path = request.path_url
+        if proxies or path.startswith("//"):
+            return super().request_url(request, proxies)
+        return path
+
     def _new_call(self) -> Call:
         options = self._settings.values
         seconds = options["deadline"]
@@ -214,11 +244,12 @@ class TimeoutHTTPAdapter(HTTPAdapter):
         `HTTPAdapter` reads them from an attribute that all threads share. So the attempt is made on a view of
         this adapter that shares all its state and differs in this one attribute.
         """
-        response: Response = super(TimeoutHTTPAdapter, single_shot(self)).send(request, **cast("Any", sending))
+        theirs: Any = super(TimeoutHTTPAdapter, single_shot(self))
+        response: Response = theirs.send(request, **sending)
         response.connection = self
         return response
 
-    def _tell(self, event: Event, report: Callable[[Event], None], request: PreparedRequest) -> None:
+    def _tell(self, event: Event, report: Callable[[Event], None] | None, request: PreparedRequest) -> None:
         """Tell those who listen; what they raise is theirs, and must not end the call."""
         options = self._settings.values
         for name, listener in (("report", report), ("on_event", options["on_event"])):
@@ -243,13 +274,14 @@ class LoggingHTTPAdapter(TimeoutHTTPAdapter):
         cert: str | tuple[str, str] | None = None,
         proxies: Mapping[str, str] | None = None,
         *,
-        report: Callable[[Event], None] = _nobody,
+        report: Callable[[Event], None] | None = None,
     ) -> Response:
         """Send a request as `TimeoutHTTPAdapter` does, and log what happens on the way."""
         logger = self._settings.values["logger"]
 
         def log_and_report(event: Event) -> None:
             log_event(event, logger)
-            report(event)
+            if report is not None:
+                report(event)
 
         return super().send(request, stream, timeout, verify, cert, proxies, report=log_and_report)

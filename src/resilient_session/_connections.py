@@ -110,7 +110,7 @@ class WitnessedConnection:
         if exchange is None:  # the request of a tunnel, or of somebody who uses the pools directly
             super().send(data)  # type: ignore[misc]
             return
-        own = cast("urllib3.connection.HTTPConnection", self)
+        own: Any = self
         if own.sock is None:
             self.connect()
             exchange.stage = "sending the request"
@@ -120,9 +120,10 @@ class WitnessedConnection:
             super().send(part)  # type: ignore[misc]
 
     def getresponse(self, *args: Any, **kwargs: Any) -> Any:
-        _enter(current(), "waiting for the answer")
+        exchange = current()
+        _enter(exchange, "waiting for the answer")
         response = super().getresponse(*args, **kwargs)  # type: ignore[misc]
-        _enter(current(), "reading the body")
+        _enter(exchange, "reading the body")
         self._used = monotonic()
         self._server_limit = (
             _keep_alive(response.headers["keep-alive"]) if "keep-alive" in response.headers else None

@@ -15,8 +15,6 @@ def carry(request: PreparedRequest, response: Response) -> PreparedRequest:
 
     The caller's request is not changed, and a Cookie header that somebody wrote by hand stays as it is.
     """
-    if not cookies_of(response):
-        return request
     carrying = request.copy()
     jar = carrying._cookies if carrying._cookies is not None else RequestsCookieJar()  # noqa: SLF001 - as Session
     written = carrying.headers.pop("Cookie", None)

@@ -125,6 +125,5 @@ class under_way:  # noqa: N801 - reads as a statement
         _current.reset(self._token)
 
 
-def current() -> Exchange | None:
-    """Return the exchange that is under way in this context."""
-    return _current.get()
+current = _current.get
+"""Returns the exchange that is under way in this context, or None."""

@@ -21,6 +21,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_ASKING = frozenset({"retry-after", "retry-after-ms", "ratelimit", "ratelimit-reset", "x-ratelimit-reset"})
+"""Without one of these an answer asks for nothing."""
+
 _NUMBER = r"[0-9]{1,15}(?:\.[0-9]{0,15})?"
 _PARAMETER = r";\s*([a-z]+)\s*=\s*([0-9]{1,15})\s*(?=[;,]|$)"
 _EPOCH = 1e9
@@ -37,7 +40,8 @@ def wish(status: int, headers: Mapping[str, str], now: float) -> float | None:
         headers: the headers of the answer, in any case.
         now: seconds since the epoch, for answers without a ``Date``.
     """
-    if 300 <= status < 400:  # noqa: PLR2004 - the class of redirects
+    redirects = 300 <= status < 400  # noqa: PLR2004 - the class of redirects
+    if redirects or _ASKING.isdisjoint(map(str.lower, headers)):
         return None
     now = _date(headers.get("date")) or now
     for seconds in (
@@ -52,7 +56,8 @@ def wish(status: int, headers: Mapping[str, str], now: float) -> float | None:
 
 def should_retry(headers: Mapping[str, str]) -> bool | None:
     """Return what the server says of the worth of another try in ``x-should-retry``; None if nothing."""
-    return {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip().lower())
+    said = headers.get("x-should-retry")
+    return None if said is None else {"true": True, "false": False}.get(said.strip().lower())
 
 
 def _milliseconds(text: str | None) -> float | None:

@@ -28,7 +28,7 @@ from resilient_session._failures import (
 from resilient_session._keys import HEADER, keyed
 from resilient_session._logging import dropping
 from resilient_session._policy import Outcome, Retry, Stop, decide
-from resilient_session._reading import discard, guard
+from resilient_session._reading import discard, ends_unseen, guard, is_long
 from resilient_session._redact import redact_error, redact_url
 from resilient_session._retry import allows
 from resilient_session._timeouts import Timeouts, wall_time
@@ -182,8 +182,10 @@ class Hop:
                 response = send_once(self._request, self._sending)
         except Exception as error:  # noqa: BLE001 - each is either raised again or repeated
             return self._failure(error)
-        if self._stream or is_redirect(response) or _ends_by_itself(response):
-            guard(response, exchange)
+        if self._stream or is_redirect(response):
+            guard(response, exchange, whole=False)
+        elif ends_unseen(response) or is_long(response):
+            guard(response, exchange, whole=True)
         return response
 
     def _read(self, result: Result) -> Result:
@@ -204,8 +206,10 @@ class Hop:
 
     def _keep_cookies(self, response: Response) -> None:
         """Take on what an answer sets that is not the last: the next attempt sends it, the session gets it."""
-        self._cookies += cookies.cookies_of(response)
-        self._request = cookies.carry(self._request, response)
+        set_by_it = cookies.cookies_of(response)
+        if set_by_it:
+            self._cookies += set_by_it
+            self._request = cookies.carry(self._request, response)
 
     def _failure(self, error: Exception, status: int | None = None) -> Failure:
         exchange = self._exchange
@@ -247,7 +251,7 @@ class Hop:
             url=str(self._request.url),
             answer=None if response is None else _answer(response),
             failure=failure,
-            verdict=None if response is None else self._verdict(response),
+            verdict=self._verdict(response),
             keyed=self._keyed,
             repeatable=self._body.repeatable,
             now=wall_time(),
@@ -255,11 +259,11 @@ class Hop:
         )
         return decide(outcome, self._call.retries, rules)
 
-    def _verdict(self, response: Response) -> bool | None:
+    def _verdict(self, response: Response | None) -> bool | None:
         """Ask the user whether a response is worth another try."""
         retry_if = self._options["retry_if"]
         verdict = None
-        if retry_if is not None:
+        if retry_if is not None and response is not None:
             with dropping("retry_if", self._options["logger"], self._request):
                 verdict = retry_if(response)
         return verdict
@@ -302,12 +306,6 @@ def _timeouts(given: TimeoutType, options: Options) -> Timeouts:
     if given is None:
         return default if isinstance(default, Timeouts) else Timeouts(None, None)
     return Timeouts.of(given)
-
-
-def _ends_by_itself(response: Response) -> bool:
-    """Tell whether the end of a body is told in the body, where it may be missing: by its chunks or its coding."""
-    headers = getattr(response.raw, "headers", response.headers)
-    return "content-encoding" in headers or "transfer-encoding" in headers
 
 
 _UNREPEATABLE_IDLE = 4.0

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from requests import Session
 from requests.adapters import HTTPAdapter
+from urllib3 import HTTPResponse
 
 from resilient_session._adapter import TimeoutHTTPAdapter
 from resilient_session._conduct import Conduct, OwnConduct
@@ -157,9 +158,8 @@ def _of_lists(conduct: Conduct) -> Iterator[str]:
         yield f"{lacks}: what the server may have acted on is not repeated{way}"
     elif not conduct.resilient and allowed is not None and method not in allowed:
         yield f"{conduct.named('allowed_methods')} is not all in upper case: urllib3 does not find {method} in it"
-    missing = [
-        str(status) for status in _EXPECTED if not wants_retry(retries, method, status, has_retry_after=False)
-    ]
+    answers = (HTTPResponse(status=status, preload_content=False) for status in _EXPECTED)
+    missing = [str(answer.status) for answer in answers if not wants_retry(retries, method, answer)]
     if missing:
         yield f"{conduct.named('status_forcelist')} does not have {', '.join(missing)}"
 

@@ -14,8 +14,6 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from urllib3.util import parse_url
-
 from resilient_session import _hints as hints
 from resilient_session._retry import (
     allows,
@@ -150,7 +148,7 @@ def _worth(outcome: Outcome, retries: urllib3.Retry) -> str | Stop:
     if asked is not None:
         said = f"status {answer.status} with x-should-retry: {str(asked).lower()}"
         return said if asked else Stop(said, failed=False)
-    if wants_retry(retries, outcome.method, answer.status, has_retry_after="retry-after" in answer.headers):
+    if wants_retry(retries, outcome.method, answer):
         return f"status {answer.status}"
     return Stop(f"status {answer.status}", failed=False)
 
@@ -177,7 +175,7 @@ def _count_down(outcome: Outcome, retries: urllib3.Retry) -> urllib3.Retry | Non
     return count_down(
         retries,
         outcome.method,
-        parse_url(outcome.url).request_uri,  # as urllib3 keeps it in the history
+        f"/{outcome.url.partition('://')[2].partition('#')[0].partition('/')[2]}",  # as urllib3's history has it
         response=outcome.answer,
         error=outcome.failure and outcome.failure.cause,
     )

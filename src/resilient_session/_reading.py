@@ -22,12 +22,16 @@ from urllib3.exceptions import DecodeError, HTTPError, ProtocolError, ReadTimeou
 from resilient_session._attempts import attempts_of
 from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
 from resilient_session._exchange import Exchange, current
+from resilient_session._head import plain_head
 from resilient_session._timeouts import Deadline, SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from requests import RequestException, Response
+
+PIECE = 262144
+"""Bytes; what is read at a time of a body that is kept as a whole. `requests` takes 10 KiB."""
 
 DRAIN_LIMIT = 65536
 """Bytes; a longer error body is not read for the sake of its connection, which is closed instead."""
@@ -37,6 +41,7 @@ BLINK = 0.03
 
 _SWITCHING_PROTOCOLS = 101
 _INTERIM = range(100, 200)
+_BODILESS = frozenset({204, 304})
 
 
 class ClampedIO(socket.SocketIO):
@@ -110,7 +115,34 @@ class ClampedResponse(http.client.HTTPResponse):
             self.fp = io.BufferedReader(self._file)
 
     def begin(self) -> None:
-        """Read the status line and the headers, past interim answers (RFC 9110 §15.2)."""
+        """Read the status line and the headers."""
+        if self._file is None or self.debuglevel > 0 or not self._begin_at_once():
+            self._begin_line_by_line()
+
+    def _begin_at_once(self) -> bool:
+        """Read a head that came in one piece and is plain, as most are.
+
+        Returns:
+            Whether it did. If not, nothing was read.
+        """
+        head = plain_head(self.fp.peek())
+        if head is None:
+            return False
+        self.fp.read(head.size)
+        self._exchange.head_is_complete()
+        self.version = 11
+        self.code = self.status = head.status
+        self.reason = head.reason
+        self.headers = self.msg = head.message
+        self.chunked = head.chunked
+        self.chunk_left = None
+        has_body = head.status not in _BODILESS and self._method != "HEAD"  # type: ignore[attr-defined]
+        self.length = head.length if has_body else 0
+        self.will_close = head.closes or (not head.chunked and self.length is None)
+        return True
+
+    def _begin_line_by_line(self) -> None:
+        """Read the head as http.client does, past interim answers (RFC 9110 §15.2), and no less strictly."""
         super().begin()
         while self.status in _INTERIM and self.status != _SWITCHING_PROTOCOLS:
             self.headers = self.msg = None  # type: ignore[assignment]  # or the next is not read
@@ -156,45 +188,62 @@ class ClampedResponse(http.client.HTTPResponse):
 _FRAMING = ("content-length", "transfer-encoding", "content-encoding")
 
 
-def guard(response: Response, exchange: Exchange) -> None:
+def guard(response: Response, exchange: Exchange, *, whole: bool) -> None:
     """Let those who read a response's body learn of a deadline that passes, and of a body that stops short.
 
     Args:
         response: whose ``raw`` is about to be read through ``iter_content`` or ``content``.
         exchange: says why a read ended early.
+        whole: whether it is read at once, so that the pieces may be larger than `requests` asks for.
     """
     if hasattr(response.raw, "stream"):
-        response.raw.stream = _GuardedStream(response, exchange)
+        response.raw.stream = _GuardedStream(response, exchange, PIECE if whole else None)
+
+
+def ends_unseen(response: Response) -> bool:
+    """Tell whether the end of a body may be missing unnoticed: only its chunks or its coding tell of it."""
+    return getattr(response.raw, "chunked", False) or "content-encoding" in response.headers
+
+
+def is_long(response: Response) -> bool:
+    """Tell whether a body is worth reading in larger pieces, or may be."""
+    length = getattr(response.raw, "length_remaining", 0)
+    return length is None or length > PIECE
 
 
 class _GuardedStream:
     """Stands in for the ``stream`` of a urllib3 response, and keeps neither it nor what is around it alive."""
 
-    def __init__(self, response: Response, exchange: Exchange) -> None:
+    def __init__(self, response: Response, exchange: Exchange, piece: int | None) -> None:
+        self._piece = piece
         self._raw = weakref.ref(response.raw)
         self._response = weakref.ref(response)
         self._exchange = exchange
+        self._broke: Exception | None = None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+    def __call__(self, amt: int | None = 65536, *args: Any, **kwargs: Any) -> Iterator[bytes]:
         raw: Any = self._raw()
+        if self._broke is not None:  # there is no more to come
+            raise self._broke
         try:
-            yield from type(raw).stream(raw, *args, **kwargs)
+            yield from type(raw).stream(raw, self._piece or amt, *args, **kwargs)
             _check_whole(raw)
-        except (ReadTimeoutError, ProtocolError) as error:
+        except (DecodeError, ReadTimeoutError, ProtocolError) as error:
             told = self._told(error)
+            self._let_go(raw, told or error)
             if told is None:
                 raise
             raise told from error
-        except DecodeError:
-            if self._leads_on():
-                raw.close()  # or Session reads on, in vain, and lets out what urllib3 raises of it
-            raise
 
-    def _leads_on(self) -> bool:
+    def _let_go(self, raw: Any, broke: Exception) -> None:
+        """Close a redirect whose body broke: `Session` reads on, in vain, and lets out what urllib3 makes of it."""
         response = self._response()
-        return response is not None and response.is_redirect
+        if response is not None and response.is_redirect:
+            self._broke = broke
+            raw.close()
+            raw.read = _nothing
 
-    def _told(self, error: ReadTimeoutError | ProtocolError) -> RequestException | None:
+    def _told(self, error: HTTPError) -> RequestException | None:
         """Return what a read that fails is told as; None leaves it to `requests`, as for any stream.
 
         The body of a redirect is read by nobody but Session, as a part of the call.
@@ -206,12 +255,17 @@ class _GuardedStream:
             return None
         if late and self._exchange.cut_short:
             told = DeadlineExceeded("the deadline passed while the body was read", request=response.request)
-        elif response.is_redirect:
+        elif response.is_redirect and not isinstance(error, DecodeError):
             told = (ReadTimeout if late else ChunkedEncodingError)(error, request=response.request)
         else:
             return None
         told.attempts = attempts_of(response)
         return cast("RequestException", told)
+
+
+def _nothing(*_: Any, **__: Any) -> bytes:
+    """Read no more."""
+    return b""
 
 
 def _check_whole(raw: Any) -> None:

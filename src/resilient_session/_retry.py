@@ -99,11 +99,11 @@ def allows(retries: urllib3.Retry, method: str) -> bool:
     return not methods or method in methods or method.upper() in {one.upper() for one in methods}
 
 
-def wants_retry(retries: urllib3.Retry, method: str, status: int, *, has_retry_after: bool) -> bool:
-    """Tell whether a Retry wants another try after a status, were the method any that may be repeated."""
+def wants_retry(retries: urllib3.Retry, method: str, answer: BaseHTTPResponse) -> bool:
+    """Tell whether a Retry wants another try after an answer, were the method any that may be repeated."""
     if type(retries) is CarriedRetry and retries.schedule is not None:
-        return status in retries.status_forcelist  # what the line below comes to, at a tenth of its cost
-    return _for_any_method(retries).is_retry(method, status, has_retry_after)
+        return answer.status in retries.status_forcelist  # what the line below comes to, at a tenth of its cost
+    return _for_any_method(retries, method).is_retry(method, answer.status, "retry-after" in answer.headers)
 
 
 def count_down(
@@ -120,7 +120,7 @@ def count_down(
         The Retry with the counts that are left, or None if there was nothing left to count down.
     """
     try:
-        left = _for_any_method(retries).increment(method, url, response=response, error=error)
+        left = _for_any_method(retries, method).increment(method, url, response=response, error=error)
     except MaxRetryError:
         return None
     except Exception as raised:
@@ -145,11 +145,13 @@ def own_wish(retries: urllib3.Retry, answer: BaseHTTPResponse) -> float:
         return 0.0
 
 
-def _for_any_method(retries: urllib3.Retry) -> urllib3.Retry:
+def _for_any_method(retries: urllib3.Retry, method: str) -> urllib3.Retry:
     """Lift the question of the method, which is answered elsewhere with more knowledge than urllib3 has.
 
     A copy and not `new()`, in which a subclass that does not override it would lose its fields.
     """
+    if retries.allowed_methods and method in retries.allowed_methods:
+        return retries
     lifted = copy.copy(retries)
     lifted.allowed_methods = None
     return lifted

@@ -102,9 +102,8 @@ def _limit(part: object) -> float | None:
     return part if isinstance(part, (int, float)) else None
 
 
-def monotonic() -> float:
-    """Return seconds of real time: what sockets live in, also under a clock that was handed in."""
-    return time.monotonic()
+monotonic = time.monotonic
+"""Real time, in seconds: what sockets live in, also under a clock that was handed in."""
 
 
 class Deadline:

@@ -1,0 +1,168 @@
+"""A pool that is found again is the one that `requests` would have found."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import PoolManager
+
+from resilient_session import TimeoutHTTPAdapter
+from resilient_session._pools import KnownPools, place_of
+from resilient_session.testing import FaultServer, Reply
+
+URL = "https://shop.example:8443/items?page=2"
+
+
+@pytest.fixture
+def adapter():
+    with requests.Session() as session:
+        ours = TimeoutHTTPAdapter()
+        session.mount("https://", ours)
+        yield ours
+
+
+def pool_of(adapter, url=URL, verify=True, proxies=None, cert=None):
+    return adapter.get_connection_with_tls_context(requests.Request("GET", url).prepare(), verify, proxies, cert)
+
+
+def pool_of_requests(adapter, url=URL, verify=True, proxies=None, cert=None):
+    request = requests.Request("GET", url).prepare()
+    return HTTPAdapter.get_connection_with_tls_context(adapter, request, verify, proxies, cert)
+
+
+@pytest.mark.parametrize("verify", [True, False, "/etc/hosts", "/etc", "", None, 0])
+@pytest.mark.parametrize(
+    "url",
+    [
+        URL,
+        "https://shop.example/",
+        "https://shop.example:443/",
+        "https://SHOP.example",
+        "https://user:secret@shop.example/x",
+        "http://shop.example:8443/",
+        "https://[::1]:8443/#part",
+        "https://shop.example?page=2",
+        "https://bücher.example/",
+    ],
+)
+def test_pool_is_that_of_requests_the_second_time_too(url, verify, adapter):
+    found = [pool_of(adapter, url, verify) for _ in range(3)]
+    assert {*found} == {pool_of_requests(adapter, url, verify)}
+
+
+def test_places_that_differ_have_pools_that_differ(adapter):
+    urls = ["https://a.example/", "https://a.example:1/", "http://a.example/", "https://b.example/"]
+    asked = [(url, verify) for url in urls for verify in (True, False, "/etc/hosts", "/etc")]
+    for _ in range(2):
+        assert len({pool_of(adapter, *one) for one in asked[:9]}) == 9
+
+
+def test_bundle_that_becomes_a_folder_is_asked_about_anew(adapter, tmp_path):
+    path = tmp_path / "bundle"
+    path.write_text("")
+    first = pool_of(adapter, verify=str(path))
+    path.unlink()
+    path.mkdir()
+    assert pool_of(adapter, verify=str(path)) is not first
+    assert pool_of(adapter, verify=str(path)) is pool_of_requests(adapter, verify=str(path))
+
+
+def test_manager_whose_settings_change_is_asked_anew(adapter):
+    first = pool_of(adapter)
+    adapter.poolmanager.connection_pool_kw["assert_hostname"] = "other.example"
+    second = pool_of(adapter)
+    assert (first.assert_hostname, second.assert_hostname) == (None, "other.example")
+    del adapter.poolmanager.connection_pool_kw["assert_hostname"]
+    assert pool_of(adapter) is first
+
+
+def test_settings_that_may_change_unseen_are_not_relied_on(adapter):
+    options = adapter.poolmanager.connection_pool_kw["socket_options"] = [(1, 2, 3)]
+    first = pool_of(adapter)
+    options.append((4, 5, 6))
+    assert pool_of(adapter) is not first
+
+
+def test_pool_that_its_manager_dropped_is_not_used(adapter):
+    first = pool_of(adapter)
+    adapter.poolmanager.clear()
+    assert pool_of(adapter) is not first
+
+
+def test_manager_that_was_put_in_place_of_another_is_asked(adapter):
+    first = pool_of(adapter)
+    adapter.init_poolmanager(10, 10)
+    assert pool_of(adapter) is not first
+
+
+def test_manager_of_a_class_of_its_own_is_always_asked(adapter):
+    class Pinned(PoolManager):
+        def connection_from_host(self, host, *args, **kwargs):
+            asked.append(host)
+            return super().connection_from_host(host, *args, **kwargs)
+
+    asked = []
+    adapter.poolmanager = Pinned()
+    assert pool_of(adapter) is pool_of(adapter)
+    assert asked == ["shop.example"] * 2
+
+
+def test_adapter_that_makes_keys_of_its_own_is_asked_for_them():
+    class Sharded(TimeoutHTTPAdapter):
+        def build_connection_pool_key_attributes(self, request, verify, cert=None):
+            place, settings = super().build_connection_pool_key_attributes(request, verify, cert)
+            return place, {**settings, "assert_hostname": request.headers["X-Shard"]}
+
+    if not hasattr(HTTPAdapter, "build_connection_pool_key_attributes"):
+        pytest.skip("this seam came with requests 2.32.3")
+    ours = Sharded()
+    names = []
+    for shard in ("a.example", "b.example", "a.example"):
+        request = requests.Request("GET", URL, headers={"X-Shard": shard}).prepare()
+        names.append(ours.get_connection_with_tls_context(request, verify=True).assert_hostname)
+    assert names == ["a.example", "b.example", "a.example"]
+
+
+def test_client_certificates_and_proxies_are_left_to_requests(adapter):
+    plain = pool_of(adapter)
+    assert pool_of(adapter, cert="/etc/hosts").cert_file == "/etc/hosts"
+    assert pool_of(adapter, proxies={"https": "http://proxy.example:3128"}).proxy.host == "proxy.example"
+    assert pool_of(adapter) is plain
+
+
+def test_known_pools_are_bounded_and_do_not_travel():
+    known, manager = KnownPools(), PoolManager(num_pools=1000)
+    for number in range(300):
+        url = f"http://host-{number}.example/"
+        host = {"scheme": "http", "host": f"host-{number}.example", "port": None}
+        pool = manager.connection_from_host(**host, pool_kwargs={"cert_reqs": "CERT_REQUIRED"})
+        known.learn(manager, place_of(url, verify=True), pool, (host, {"cert_reqs": "CERT_REQUIRED"}))
+        assert known.find(manager, place_of(url, verify=True)) is pool
+    assert 0 < len(known._known) <= 256
+    assert not pickle.loads(pickle.dumps(known))._known  # noqa: S301 - its own
+
+
+@pytest.mark.parametrize("path", ["/a/b?c=d", "//evil.example/", "/?", "/#x", "/%7Ea b"])
+def test_what_is_asked_for_is_what_requests_asks_for(path, adapter):
+    for proxies in ({}, None, {"https": "http://proxy.example:3128"}, {"http": "http://proxy.example:3128"}):
+        request = requests.Request("GET", f"http://shop.example{path}").prepare()
+        assert adapter.request_url(request, proxies) == HTTPAdapter.request_url(adapter, request, proxies)
+
+
+def test_two_hosts_without_a_path_are_two_hosts(adapter):
+    request = requests.Request("GET", URL).prepare()
+    pools = []
+    for url in ("https://a.example", "https://b.example"):  # nobody prepares such a URL, but a hook may write it
+        request.url = url
+        pools.append(adapter.get_connection_with_tls_context(request, verify=True).host)
+    assert pools == ["a.example", "b.example"]
+
+
+def test_connections_are_reused_through_known_pools(session):
+    with FaultServer(default=Reply(200)) as server:
+        for _ in range(5):
+            session.get(server.url("/"))
+        assert server.connections == 1
