@@ -54,6 +54,7 @@ intersphinx_mapping = {
 nitpicky = True
 nitpick_ignore = [
     ("py:class", "S"),  # a type variable: the class of the session that is given
+    ("py:class", "urllib3.HTTPConnectionPool"),  # listed there under the name of its module
     ("py:class", "Timeouts"),  # a named tuple (connect, read), as the text beside it says
     ("py:class", "TimeoutType"),  # whatever `requests` takes as a timeout; urllib3's `Timeout`, too
     *(("py:class", alias) for alias in (  # what FaultServer and Reply take; their own texts list the choices

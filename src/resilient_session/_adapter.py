@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest, Response
     from typing_extensions import Self, Unpack
-    from urllib3 import HTTPConnectionPool
 
     from resilient_session._attempts import Event
     from resilient_session._options import Options
@@ -213,17 +212,17 @@ class TimeoutHTTPAdapter(HTTPAdapter):
         verify: bool | str | None,  # noqa: FBT001 - the signature of requests
         proxies: Mapping[str, str] | None = None,
         cert: str | tuple[str, str] | None = None,
-    ) -> HTTPConnectionPool:
+    ) -> urllib3.HTTPConnectionPool:
         """Return the pool for a request, as `requests` does; sooner if it is known."""
         theirs: Any = super()
-        special = proxies or cert is not None or not _STOCK_KEYS or getattr(type(self), _KEYS) is not _STOCK_KEYS
-        place = None if special else place_of(str(request.url), verify)
-        pool: HTTPConnectionPool | None = None if place is None else self._pools.find(self.poolmanager, place)
+        own_keys = getattr(type(self), _KEYS, None) is not _STOCK_KEYS
+        place = None if proxies or cert is not None or own_keys else place_of(str(request.url), verify)
+        if place is None or _STOCK_KEYS is None:
+            return theirs.get_connection_with_tls_context(request, verify, proxies, cert)  # type: ignore[no-any-return]
+        pool = self._pools.find(self.poolmanager, place)
         if pool is None:
-            pool = theirs.get_connection_with_tls_context(request, verify, proxies, cert)
-            if place is not None:
-                attributes = theirs.build_connection_pool_key_attributes(request, verify, cert)
-                self._pools.learn(self.poolmanager, place, pool, attributes)
+            pool = theirs.get_connection_with_tls_context(request, verify)
+            self._pools.learn(self.poolmanager, place, pool, getattr(theirs, _KEYS)(request, verify))
         return pool
 
     def request_url(self, request: PreparedRequest, proxies: dict[str, str] | None) -> str:
