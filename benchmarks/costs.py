@@ -3,6 +3,9 @@
 ``python benchmarks/costs.py`` takes four minutes, prints a table and writes ``benchmarks/results.json``. Times are
 those of the thread's CPU unless a line says otherwise. Each ratio is a median of rounds, in which stock and ours
 take turns; the spread is the middle half of the rounds' ratios. Nothing else should run on the machine.
+
+``--full-memory`` measures only what memory many more requests and hosts take, for a quarter of an hour, and writes
+``benchmarks/memory.json``.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
+import itertools
 import json
 import os
 import platform
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
+MEMORY = HERE / "memory.json"
+FULL = {"requests": 200_000, "hosts": 100_000}
 CONNECTIONS = 100
 THREADS = 64
 EACH = 3
@@ -265,14 +271,20 @@ def memory(place: Place, scale: float) -> Iterator[dict[str, Any]]:
         for name in KINDS
     ]
     yield summary("memory of a pooled TLS connection", "KiB", *figures, goal=0.08)
-    for part, what in (("requests", round(20_000 * scale)), ("hosts", round(5_000 * scale))):
-        found = [
-            [float(_output(str(HERE / "costs.py"), "--part", part, name, *place, str(what)))] for name in KINDS
-        ]
-        stock, ours = (values[0] for values in found)
-        name = f"memory gained from {what} {part}"
-        print(f"{name:<56} {stock:>8.4g} {ours:>8.4g} KiB")
-        yield {"name": name, "unit": "KiB", "stock": stock, "ours": ours, "ratio": None}
+    yield from gains(place, {"requests": round(20_000 * scale), "hosts": round(5_000 * scale)})
+
+
+def gains(place: Place, counts: dict[str, int]) -> Iterator[dict[str, Any]]:
+    """Measure the memory that is gained over many requests or hosts: in all, and in each half of them."""
+    for part, count in counts.items():
+        halves = {
+            kind: [*map(float, _output(str(HERE / "costs.py"), "--part", part, kind, *place, str(count)).split())]
+            for kind in KINDS
+        }
+        name = f"memory gained from {count} {part}"
+        gained = {kind: sum(both) for kind, both in halves.items()}
+        print(f"{name:<56} {gained['stock']:>8.4g} {gained['ours']:>8.4g} KiB", flush=True)
+        yield {"name": name, "unit": "KiB", **gained, "ratio": None, "halves": halves}
 
 
 def resident() -> float:
@@ -294,25 +306,28 @@ def memory_of_connections(session: requests.Session, place: Place) -> float:
     return (resident() - before) / len(held)
 
 
-def memory_of_requests(session: requests.Session, place: Place, count: int) -> float:
-    """Return the memory gained from many requests, after a tenth of them."""
-    for number in range(count + count // 10):
-        if number == count // 10:
-            before = resident()
-        session.get(place.plain)
-    return resident() - before
+def memory_of_requests(session: requests.Session, place: Place, count: int) -> str:
+    """Return the memory gained from many requests."""
+    return halves_of(count, lambda _: session.get(place.plain))
 
 
-def memory_of_hosts(session: requests.Session, place: Place, count: int) -> float:
-    """Return the memory gained from requests to as many hosts, after a tenth of them; all resolve to loopback."""
+def memory_of_hosts(session: requests.Session, place: Place, count: int) -> str:
+    """Return the memory gained from requests to as many hosts; all resolve to loopback."""
     real = socket.getaddrinfo
     socket.getaddrinfo = lambda _host, *args, **kwargs: real("127.0.0.1", *args, **kwargs)
     port = urllib.parse.urlsplit(place.plain).port
-    for number in range(count + count // 10):
-        if number == count // 10:
-            before = resident()
-        session.get(f"http://host-{number}.test:{port}/close")
-    return resident() - before
+    return halves_of(count, lambda number: session.get(f"http://host-{number}.test:{port}/close"))
+
+
+def halves_of(count: int, act: Callable[[int], object]) -> str:
+    """Act often; return the memory gained in the first and in the second half, after a tenth more to warm up."""
+    found = []
+    for number in range(-(count // 10), count):
+        if number in {0, count // 2}:
+            found.append(resident())
+        act(number + count // 10)
+    found.append(resident())
+    return " ".join(str(after - before) for before, after in itertools.pairwise(found))
 
 
 def _output(*arguments: str) -> str:
@@ -323,7 +338,7 @@ def _output(*arguments: str) -> str:
 def run_part(part: str, name: str, *place: str) -> None:
     """Print one figure of memory, in a process that does nothing else."""
     session, where = KINDS[name](), Place(*place[:3])
-    measure: dict[str, Callable[..., float]] = {
+    measure: dict[str, Callable[..., object]] = {
         "memory": memory_of_connections,
         "requests": memory_of_requests,
         "hosts": memory_of_hosts,
@@ -342,6 +357,7 @@ def main() -> None:
     """Measure everything, and write it down."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scale", type=float, default=1.0, help="how much longer or shorter to measure")
+    parser.add_argument("--full-memory", action="store_true", help="measure only memory, over many more requests")
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
     clean_environment()
@@ -350,6 +366,9 @@ def main() -> None:
         return
     print(f"{'':<56} {'stock':>8} {'ours':>8} {'':<8} {'ratio':>6} (middle half)")
     with serving() as place:
+        if given.full_memory:
+            write_down(MEMORY, list(gains(place, FULL)))
+            return
         lines = [
             *imports(given.scale),
             *connections(place, given.scale),
@@ -358,12 +377,17 @@ def main() -> None:
             *rest(place, given.scale),
             *memory(place, given.scale),
         ]
+    write_down(RESULTS, lines)
+
+
+def write_down(path: Path, lines: list[dict[str, Any]]) -> None:
+    """Write results, and what they were measured with."""
     versions = {
         "python": platform.python_version(),
         "requests": requests.__version__,
         "urllib3": urllib3.__version__,
     }
-    RESULTS.write_text(json.dumps({"versions": versions, "measures": lines}, indent=1) + "\n", "utf-8")
+    path.write_text(json.dumps({"versions": versions, "measures": lines}, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,26 +1,33 @@
-"""Draw what `costs.py` measured, and write its table into the documentation: ``python benchmarks/plot.py``."""
+"""Draw what was measured, and write its tables into the documentation: ``python benchmarks/plot.py``.
+
+Each file of results has its place in ``docs/what-it-costs.md``, between two comments. One that is not there changes
+nothing.
+"""
 
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib import pyplot as plt
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 PAGE = DOCS / "what-it-costs.md"
-BEGIN, END = "<!-- measured -->\n", "<!-- end -->\n"
 LESS, MORE = "#2f7d4f", "#b0532b"
+OTHER, OURS = "#8a93a0", "#2f5f9d"
+TICKS = [0.06, 0.1, 0.25, 0.5, 1, 2, 4]
 
 
 def draw(measures: list[dict[str, Any]]) -> None:
     """Draw a bar for each ratio, on a scale on which half and double are as far from 1."""
     drawn = [measure for measure in measures if measure["ratio"]][::-1]
-    mpl.rcParams["svg.hashsalt"] = "costs"  # the same data make the same file
-    mpl.rcParams["svg.fonttype"] = "none"
     figure, axes = plt.subplots(figsize=(9, 0.34 * len(drawn) + 1))
     ratios = [measure["ratio"] for measure in drawn]
     axes.barh(
@@ -35,13 +42,38 @@ def draw(measures: list[dict[str, Any]]) -> None:
         error_kw={"elinewidth": 0.8, "ecolor": "#555555"},
     )
     axes.set_xscale("log")
-    ticks = [0.06, 0.1, 0.25, 0.5, 1, 2, 4]
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
     axes.minorticks_off()
     axes.set_xlabel("resilient_session() to stock requests: left of 1 is cheaper")
     axes.axvline(1, color="#333333", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(DOCS / "_static" / "costs.svg", bbox_inches="tight", metadata={"Date": None})
+    save(figure, "costs.svg")
+
+
+def draw_peers(costs: list[dict[str, Any]]) -> None:
+    """Draw what each peer takes, a panel for each measure."""
+    names = list(costs[0]["peers"])[::-1]
+    figure, panels = plt.subplots(1, len(costs), figsize=(11, 0.3 * len(names) + 1), sharey=True)
+    for axes, cost in zip(panels, costs, strict=True):
+        for place, name in enumerate(names):
+            if name in cost["peers"]:
+                low, middle, high = cost["peers"][name]["taken"]
+                color = OURS if name == names[0] else OTHER
+                axes.barh(place, middle, color=color, xerr=[[middle - low], [high - middle]], ecolor="#333333")
+            else:
+                axes.text(0, place, " does not retry", va="center", fontsize=8)
+        axes.set_title(textwrap.fill(cost["name"], 24), fontsize=9)
+        axes.set_xlabel(cost["unit"])
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_yticks(range(len(names)), names)
+    save(figure, "peers.svg")
+
+
+def save(figure: Any, name: str) -> None:
+    """Save a picture; the same data make the same file."""
+    mpl.rcParams["svg.hashsalt"] = name.removesuffix(".svg")
+    mpl.rcParams["svg.fonttype"] = "none"
+    figure.savefig(DOCS / "_static" / name, bbox_inches="tight", metadata={"Date": None})
 
 
 def amount(value: float) -> str:
@@ -49,25 +81,128 @@ def amount(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three digits
 
 
-def table(results: dict[str, Any]) -> str:
-    """Write the table, and what it was measured with."""
-    rows = ["| measure | stock | ours | ratio | middle half of the rounds |", "|---|---|---|---|---|"]
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Write a table."""
+    head = list(head)
+    lines = ["|" + "---|" * len(head), *(f"| {' | '.join(row)} |" for row in rows)]
+    return "\n".join([f"| {' | '.join(head)} |", *lines, ""])
+
+
+def measured_with(versions: dict[str, str]) -> str:
+    """Tell what it was measured with."""
+    return "Measured with {}.\n".format(", ".join(f"{name} {version}" for name, version in versions.items()))
+
+
+def measures(results: dict[str, Any]) -> str:
+    """Draw what `costs.py` measured, and write its table."""
+    draw(results["measures"])
+    rows = []
     for measure in results["measures"]:
         figures = [f"{amount(measure[kind])} {measure['unit']}" for kind in ("stock", "ours")]
         ratio = "" if measure["ratio"] is None else f"{measure['ratio']:.2f}"
         spread = "" if measure["ratio"] is None else "{:.2f} to {:.2f}".format(*measure["spread"])
-        rows.append(f"| {' | '.join([measure['name'], *figures, ratio, spread])} |")
-    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    return "\n".join([*rows, "", f"Measured with {versions}.", ""])
+        rows.append([measure["name"], *figures, ratio, spread])
+    head = ["measure", "stock", "ours", "ratio", "middle half of the rounds"]
+    return table(head, rows) + "\n" + measured_with(results["versions"])
+
+
+def instructions(results: dict[str, Any]) -> str:
+    """Write the table of what `instructions.py` counted."""
+    rows = [
+        [
+            count["name"],
+            *(amount(count[kind] / 1e6) for kind in ("stock", "ours")),
+            f"{count['ratio']:.3f}",
+            ", ".join(f"{ratio:.4f}" for ratio in count["ratios"]),
+        ]
+        for count in results["counts"]
+    ]
+    head = ["millions of instructions", "stock", "ours", "ratio", "in each run"]
+    return table(head, rows) + "\n" + measured_with(results["versions"])
+
+
+def memory(results: dict[str, Any]) -> str:
+    """Write the table of what `costs.py --full-memory` measured."""
+    rows = [
+        [measure["name"], kind, *(f"{half:.0f} KiB" for half in measure["halves"][kind])]
+        for measure in results["measures"]
+        for kind in ("stock", "ours")
+    ]
+    head = ["", "", "in the first half", "in the second half"]
+    return table(head, rows) + "\n" + measured_with(results["versions"])
+
+
+def peers(results: dict[str, Any]) -> str:
+    """Draw what `peers.py` measured, and write its tables: what is compared, what it does, what it takes."""
+    draw_peers(results["costs"])
+    versions = results["versions"]
+    compared = [
+        [name, written, ", ".join(f"{one} {version}" for one, version in versions[name].items())]
+        for name, written in results["written"].items()
+    ]
+    missing = [[name, f"could not be installed: {said}", ""] for name, said in results["missing"].items()]
+    behaviours = [[name, *map(str, met(found))] for name, found in results["behaviours"].items()]
+    taken = [
+        [name, *("{1} ({0} to {2})".format(*map(amount, one["taken"])) if one else "" for one in found)]
+        for name in results["written"]
+        for found in [[cost["peers"].get(name) for cost in results["costs"]]]
+    ]
+    return "\n".join(
+        [
+            table(["", "set up as", "versions"], compared + missing),
+            table(["", *results["faults"].values()], behaviours),
+            table(["ms CPU", *(cost["name"] for cost in results["costs"])], taken),
+            f"Medians, with the middle half of the rounds. Measured with python {results['python']}.\n",
+        ]
+    )
+
+
+def met(found: dict[str, dict[str, Any]]) -> Iterable[str]:
+    """Tell of each fault what a peer made of it, in the order of `peers.FAULTS`."""
+    silence, write = found["timeout"]["timeout"], found["post"]["timeout"]
+    yield "none" if silence is None else f"{silence:g} s" + (f", POST {write:g} s" if write != silence else "")
+    yield "repeated: all of it" if found["cut"]["whole"] else f"`{found['cut'].get('error', 'half of it')}`"
+    for key in ("post", "lost"):
+        yield times(found[key]["requests"], "request")
+    yield times(found["certificate"]["connections"], "handshake") + slept(found["certificate"])
+    hour = found["hour"]
+    yield f"{hour.get('status', hour.get('error'))} " + (
+        f"after {round(hour['slept'], 1):g} s" if hour["slept"] else "at once"
+    )
+    last = found["last"]
+    told = {"returned": "the 502", None: f"`{last.get('error')}` without it"}
+    yield f"{times(last['requests'], 'request')}: " + told.get(
+        last["last"], f"`{last.get('error')}`, with it {last['last']}"
+    )
+
+
+def times(count: int, what: str) -> str:
+    """Count something."""
+    return f"{count} {what}{'s' * (count > 1)}"
+
+
+def slept(found: dict[str, Any]) -> str:
+    """Tell how long it would have slept."""
+    return f", {round(found['slept'], 1):g} s asleep" if found["slept"] else ""
+
+
+PARTS = {
+    "results.json": (measures, "<!-- measured -->\n", "<!-- end -->\n"),
+    "peers.json": (peers, "<!-- peers -->\n", "<!-- end peers -->\n"),
+    "instructions.json": (instructions, "<!-- instructions -->\n", "<!-- end instructions -->\n"),
+    "memory.json": (memory, "<!-- memory -->\n", "<!-- end memory -->\n"),
+}
 
 
 def main() -> None:
-    """Draw the picture and write the table."""
-    results = json.loads((HERE / "results.json").read_text("utf-8"))
-    draw(results["measures"])
-    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}\n{table(results)}\n{END}{after}", "utf-8")
+    """Draw the pictures and write the tables."""
+    page = PAGE.read_text("utf-8")
+    for name, (write, begin, end) in PARTS.items():
+        if (HERE / name).exists():
+            before, _, rest = page.partition(begin)
+            after = rest.partition(end)[2]
+            page = f"{before}{begin}\n{write(json.loads((HERE / name).read_text('utf-8')))}\n{end}{after}"
+    PAGE.write_text(page, "utf-8")
 
 
 if __name__ == "__main__":

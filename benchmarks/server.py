@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import ssl
 import sys
 
@@ -27,11 +28,11 @@ ANSWERS = {
 }
 OK = answer("200 OK", b"ok", "Content-Type: text/plain")
 CLOSING = answer("200 OK", b"ok", "Connection: close")
+FLAKY = itertools.cycle((True, False))  # on whatever connection: not every client keeps the one that failed
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer the requests of one connection. Of ``/flaky`` each other one is answered with 503."""
-    flaky = False
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
@@ -46,8 +47,8 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             if path == b"/close":
                 writer.write(CLOSING)
                 break
-            flaky = path == b"/flaky" and not flaky
-            writer.write(ANSWERS[b"/503"] if flaky else ANSWERS.get(path, OK))
+            failing = path == b"/flaky" and next(FLAKY)
+            writer.write(ANSWERS[b"/503"] if failing else ANSWERS.get(path, OK))
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
         pass

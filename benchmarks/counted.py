@@ -1,0 +1,84 @@
+"""The process whose instructions `instructions.py` counts: it does what a case says, and marks what was what.
+
+A mark is a fork that ends at once, for valgrind tells of each process that ends how much it did, and a fork begins
+with what its parent did before. The difference of two marks is what lay between them. It prints, for each kind of
+session, the process numbers of pairs of marks; those of the first kind, ``nothing``, have nothing between them.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
+
+from resilient_session import resilient_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Case(NamedTuple):
+    """What is asked for, by whom, how often."""
+
+    acts: dict[str, Callable[[], object]]
+    times: int
+    rounds: int
+    warm: int
+
+
+def recipe() -> requests.Session:
+    """Return a session with a `Retry` mounted by hand."""
+    session = requests.Session()
+    session.mount("http://", HTTPAdapter(max_retries=Retry(3, backoff_factor=0, status_forcelist=[503])))
+    return session
+
+
+def case_of(name: str, url: str) -> Case:
+    """Return the case of a name."""
+    stock, ours = requests.Session(), resilient_session(backoff_factor=0, logger=None)
+    if name == "retried":
+        stock = recipe()
+    acts: dict[str, Callable[[], object]] = {"nothing": lambda: None}
+    for kind, session in {"stock": stock, "ours": ours}.items():
+        if name == "retried":
+            acts[f"{kind} happy"] = lambda session=session: session.get(url)
+        path = {"happy": "", "retried": "/flaky", "body": "/big"}[name]
+        acts[kind] = lambda session=session, path=path: session.get(url + path)
+    return Case(acts, *{"happy": (25, 2, 15), "retried": (20, 2, 15), "body": (1, 3, 2)}[name])
+
+
+def mark() -> int:
+    """End a copy of this process; return the number that it had."""
+    process = os.fork()
+    if not process:
+        os._exit(0)
+    os.waitpid(process, 0)
+    return process
+
+
+def main(name: str, url: str) -> None:
+    """Do what the case says."""
+    case = case_of(name, url)
+    for act in case.acts.values():
+        for _ in range(case.warm):
+            act()
+    gc.collect()
+    gc.disable()
+    marks: dict[str, list[tuple[int, int]]] = {kind: [] for kind in case.acts}
+    for _ in range(case.rounds):
+        for kind, act in case.acts.items():
+            before = mark()
+            for _ in range(case.times if kind != "nothing" else 0):
+                act()
+            marks[kind].append((before, mark()))
+    print(json.dumps({"times": case.times, "marks": marks}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,102 @@
+"""How many instructions a request takes, by valgrind: figures that hardly depend on the machine or on its load.
+
+``python benchmarks/instructions.py --only happy`` takes some ten seconds; without ``--only`` it counts all cases,
+twice, in a minute, and writes ``benchmarks/instructions.json``. Counted are the instructions of the client's
+process, Python and C alike, not the kernel's. Start-up and first requests cancel out: see `counted.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import requests
+import urllib3
+from costs import HERE, clean_environment, serving
+
+RESULTS = HERE / "instructions.json"
+CASES = {
+    "happy": "a happy request, kept connection",
+    "retried": "a request answered by 503 and then by 200, no wait",
+    "body": "a body of 20 MB",
+}
+ALONE = "of that, the attempt that was answered by 503"
+VALGRIND = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null")
+
+
+def counted(case: str, url: str) -> dict[str, float]:
+    """Count one case; return the instructions of one act by each kind, as a median of rounds."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "log")
+        command = [*VALGRIND, f"--log-file={log}", sys.executable, str(HERE / "counted.py"), case, url]
+        kept = {name: value for name, value in os.environ.items() if name in {"PATH", "PYTHONPATH"}}
+        environment = {**kept, "PYTHONHASHSEED": "0", "HOME": folder}  # `requests` reads all of it, each time
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
+        told = re.findall(r"==(\d+)== I\s+refs:\s+([\d,]+)", log.read_text("utf-8", "replace"))
+    counts = {int(process): int(count.replace(",", "")) for process, count in told}
+    found = json.loads(done.stdout)
+    between = {
+        kind: statistics.median(counts[after] - counts[before] for before, after in pairs)
+        for kind, pairs in found["marks"].items()
+    }
+    tare = between.pop("nothing")
+    return {kind: (count - tare) / found["times"] for kind, count in between.items()}
+
+
+def lines_of(case: str, runs: list[dict[str, float]]) -> list[dict[str, Any]]:
+    """Put the lines of a case together, each with the ratio of every run."""
+    lines = [line(CASES[case], [(run["stock"], run["ours"]) for run in runs])]
+    if case == "retried":
+        pairs = [tuple(run[kind] - run[f"{kind} happy"] for kind in ("stock", "ours")) for run in runs]
+        lines.append(line(ALONE, pairs))
+    return lines
+
+
+def line(name: str, pairs: list[tuple[float, ...]]) -> dict[str, Any]:
+    """Print and return one line of the results."""
+    stock, ours = (statistics.mean(counts) for counts in zip(*pairs, strict=True))
+    ratios = [mine / theirs for theirs, mine in pairs]
+    shown = " ".join(f"{ratio:.4f}" for ratio in ratios)
+    print(f"{name:<52} {stock / 1e6:>9.3f} {ours / 1e6:>9.3f} {ours / stock:>7.4f}  ({shown})", flush=True)
+    return {"name": name, "stock": stock, "ours": ours, "ratio": ours / stock, "ratios": ratios}
+
+
+def main() -> None:
+    """Count, print, and write down what was counted if that was everything."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=CASES, help="count this case alone, and write nothing")
+    parser.add_argument("--runs", type=int, help="how often to count; default: once with --only, else twice")
+    given = parser.parse_args()
+    if not shutil.which("valgrind"):
+        parser.exit(1, "valgrind is not on this machine; nothing is counted\n")
+    clean_environment()
+    print(f"{'millions of instructions':<52} {'stock':>9} {'ours':>9} {'ratio':>7}  (of each run)")
+    lines = []
+    with serving() as place:
+        for case in [given.only] if given.only else CASES:
+            runs = given.runs or (1 if given.only else 2)
+            lines += lines_of(case, [counted(case, place.plain) for _ in range(runs)])
+    if given.only:
+        return
+    told = subprocess.run([VALGRIND[0], "--version"], stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
+    versions = {
+        "python": platform.python_version(),
+        "requests": requests.__version__,
+        "urllib3": urllib3.__version__,
+        "valgrind": told.stdout.strip().removeprefix("valgrind-"),
+    }
+    RESULTS.write_text(json.dumps({"versions": versions, "counts": lines}, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
