@@ -9,7 +9,7 @@ import nox
 nox.needs_version = ">=2024.4.15"
 nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
-nox.options.sessions = ["lint", "types", "package", "docs", "soak", "oldest", "tests"]
+nox.options.sessions = ["lint", "types", "package", "docs", "soak", "oldest", "mix", "tests"]
 
 PYTHONS = ["3.10", "3.12", "3.13", "3.11"]
 """Missing ones are skipped. The last is the one that measures coverage."""
@@ -87,6 +87,13 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def percall(session: nox.Session) -> None:
+    """Make ten thousand sessions, one for each call, and see that nothing of them stays. Takes three minutes."""
+    session.install(*group("tests"), _Wheel.of(session))
+    session.run("pytest", "-q", "tests/test_session_per_call.py", *session.posargs, env={"CALLS": "10000"})
+
+
+@nox.session
 def ecosystem(session: nox.Session) -> None:
     """Run real clients, caches, signers, mocks and monitors over our sessions."""
     session.install(*group("ecosystem"), _Wheel.of(session))
@@ -102,9 +109,25 @@ def conformance(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure what it costs beside stock requests, and put table and picture into the documentation."""
+    """Measure what it costs beside stock requests, for the documentation (nox -s bench -- --full-memory)."""
     session.install(*group("bench"), _Wheel.of(session))
     session.run("python", "benchmarks/costs.py", *session.posargs)
+    session.run("python", "benchmarks/plot.py")
+
+
+@nox.session
+def peers(session: nox.Session) -> None:
+    """Compare with other libraries, each in its own environment, for the documentation. Takes some minutes."""
+    session.install(*group("bench"), _Wheel.of(session))
+    session.run("python", "benchmarks/peers.py", *session.posargs)
+    session.run("python", "benchmarks/plot.py")
+
+
+@nox.session
+def instructions(session: nox.Session) -> None:
+    """Count instructions beside stock requests, by valgrind (nox -s instructions -- --only happy)."""
+    session.install(*group("bench"), _Wheel.of(session))
+    session.run("python", "benchmarks/instructions.py", *session.posargs)
     session.run("python", "benchmarks/plot.py")
 
 
@@ -120,6 +143,13 @@ def mutation(session: nox.Session) -> None:
 def oldest(session: nox.Session) -> None:
     """Run the tests with the oldest versions of what we stand on."""
     session.install(*group("tests"), *OLDEST, _Wheel.of(session))
+    session.run("pytest", "-q", "-n2", *ONCE, *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+def mix(session: nox.Session) -> None:
+    """Run the tests with the oldest requests on the newest urllib3: either may be newer than the other."""
+    session.install(*group("tests"), OLDEST[0], _Wheel.of(session))
     session.run("pytest", "-q", "-n2", *ONCE, *session.posargs)
 
 

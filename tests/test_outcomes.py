@@ -309,3 +309,13 @@ def test_coded_body_of_a_redirect_that_breaks_does_not_matter(coding, session):
     fields = {"headers": {"Location": "/b"}, **coding}
     with FaultServer(Reply(302, "x" * 99, cut="body", **fields), Reply(200, "here")) as server:
         assert session.get(server.url("/")).text == "here"
+
+
+def test_later_redirect_that_cannot_be_decoded_is_told_with_its_attempts(session):
+    odd = Reply(302, "x" * 99, headers={"Location": "/c", "Content-Encoding": "gzip"})
+    with (
+        FaultServer(Reply(302, headers={"Location": "/b"}), odd) as server,
+        pytest.raises(requests.exceptions.ContentDecodingError) as caught,
+    ):
+        session.get(server.url("/"))
+    assert [attempt.status for attempt in attempts_of(caught.value)] == [302, 302]

@@ -17,6 +17,7 @@ import weakref
 import zlib
 from typing import TYPE_CHECKING, Any, cast
 
+from requests.exceptions import ContentDecodingError
 from urllib3.exceptions import DecodeError, HTTPError, ProtocolError, ReadTimeoutError
 
 from resilient_session._attempts import attempts_of
@@ -255,8 +256,9 @@ class _GuardedStream:
             return None
         if late and self._exchange.cut_short:
             told = DeadlineExceeded("the deadline passed while the body was read", request=response.request)
-        elif response.is_redirect and not isinstance(error, DecodeError):
-            told = (ReadTimeout if late else ChunkedEncodingError)(error, request=response.request)
+        elif response.is_redirect:
+            broken = ContentDecodingError if isinstance(error, DecodeError) else ChunkedEncodingError
+            told = (ReadTimeout if late else broken)(error, request=response.request)
         else:
             return None
         told.attempts = attempts_of(response)
