@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from requests import Response
 from requests.exceptions import RetryError, UnrewindableBodyError
 from urllib3 import BaseHTTPResponse, HTTPResponse
-from urllib3.util import Timeout
 
 from resilient_session import _cookies as cookies
 from resilient_session._attempts import Attempt
@@ -87,8 +86,8 @@ class Hop:
         self._stream = bool(sending["stream"])
         self._timeout_is_ours = sending["timeout"] is None
         self._timeouts = _timeouts(sending["timeout"], options)
-        if not isinstance(sending["timeout"], Timeout):
-            sending["timeout"] = tuple(self._timeouts)  # type: ignore[typeddict-item]
+        if self._timeout_is_ours:
+            sending["timeout"] = self._timeouts
         self._sending = sending
         self._request = keyed(request, call, options["idempotency_keys"])
         allowed = allows(call.retries, str(request.method))

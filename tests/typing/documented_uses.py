@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import logging
+import time
+from typing import TYPE_CHECKING
 
 import requests
 import urllib3
 
 from resilient_session import (
     Attempt,
+    ChunkedEncodingError,
+    Clock,
     DeadlineExceeded,
     Event,
+    ExplainedFailure,
+    Explanation,
     GaveUp,
+    Installation,
     LoggingHTTPAdapter,
     Options,
+    ReadTimeout,
     Recovered,
     RetryScheduled,
     TimeoutHTTPAdapter,
     attempts_of,
     deadline,
+    explain,
+    install,
     resilient_session,
+    uninstall,
 )
 from resilient_session.testing import FaultServer, Reply, VirtualClock, fast_retries
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +60,52 @@ def mounts() -> None:
     session = requests.Session()
     session.mount("https://", TimeoutHTTPAdapter(timeout=5, max_retries=urllib3.Retry(total=3)))
     session.mount("http://", LoggingHTTPAdapter(10, 20, total=1))
+    clock: Clock = MyClock()
+    adapter = TimeoutHTTPAdapter(max_retries=2, clock=clock, logger=None)
+    adapter.max_retries = urllib3.Retry(total=1)
+    retries: urllib3.Retry = adapter.max_retries
+    adapter.send(requests.Request("GET", "https://example.com/").prepare(), timeout=(3.05, 27), report=listens)
+    log.info("%s", retries)
+
+
+class MyAdapter(TimeoutHTTPAdapter):
+    """An adapter of somebody's own, made with their options."""
+
+    def __init__(self, **options: Unpack[Options]) -> None:
+        options.setdefault("total", 1)
+        super().__init__(**options)
+
+
+class MyClock:
+    """A clock of somebody's own: it need not know of ours."""
+
+    def now(self) -> float:
+        return 0.0
+
+    def sleep(self, seconds: float) -> None:
+        log.info("%s", seconds)
+
+
+def explains() -> None:
+    session = resilient_session(total=5)
+    timeouts = (3.05, 27)
+    explanation: Explanation = explain(session, "POST", "https://example.com/", data={"a": 1}, timeout=timeouts)
+    rows: tuple[ExplainedFailure, ...] = explanation.rows
+    retried: list[str] = [row.failure for row in rows if row.retried and row.retries > 1]
+    waits: list[tuple[float, float]] = [wait for row in rows for wait in row.waits]
+    connect: float | None = explanation.timeouts.connect if explanation.timeouts is not None else None
+    text: str = f"{explanation}: {explanation.answer} {explanation.warnings}"
+    log.info("%s", [text, retried, waits, connect, explanation.as_dict()["rows"]])
+
+
+def installs() -> None:
+    install()
+    with install(total=5, deadline=30) as installation:
+        options: Options = installation.options
+        requests.get("https://example.com/", timeout=5)
+    kept: Installation = install(**options)
+    kept.undo()
+    uninstall()
 
 
 def decides(response: requests.Response) -> bool | None:
@@ -70,8 +130,13 @@ def calls() -> None:
     except DeadlineExceeded as error:
         attempts_of(error)
         raise
-    waits: list[float | None] = [attempt.wait for attempt in attempts_of(response)]
-    log.info("%s", waits)
+    except (ReadTimeout, ChunkedEncodingError) as error:
+        failed: requests.ConnectionError = error
+        raise failed from None
+    attempts: tuple[Attempt, ...] = attempts_of(response)
+    waits: list[float | None] = [attempt.wait for attempt in attempts]
+    errors: list[Exception | None] = [attempt.error for attempt in attempts if attempt.status is None]
+    log.info("%s", [waits, errors, *(f"{attempt.number} {attempt.reason}" for attempt in attempts)])
 
 
 def tests_code() -> None:
@@ -85,4 +150,14 @@ def mistakes() -> None:
     resilient_session(totl=5)  # type: ignore[call-overload]
     resilient_session(total="5")  # type: ignore[call-overload]
     resilient_session("session")  # type: ignore[call-overload]
+    resilient_session(clock=time)  # type: ignore[arg-type]
+    resilient_session(on_event=decides)  # type: ignore[arg-type]
     TimeoutHTTPAdapter(method_whitelist=["GET"])  # type: ignore[call-arg]
+    LoggingHTTPAdapter(timeouts=5)  # type: ignore[call-arg]
+    install(deadlin=30)  # type: ignore[call-arg]
+    explain(requests.Session(), "GET")  # type: ignore[call-arg]
+    deadline("2.5")  # type: ignore[arg-type]
+    deadline(None)  # type: ignore[arg-type]
+    misspelt: Options = {"totl": 5}  # type: ignore[typeddict-unknown-key]
+    requests.get("https://example.com/", timeout=5).attempts  # type: ignore[attr-defined]  # noqa: B018 - attempts_of() is typed
+    log.info("%s", misspelt)
