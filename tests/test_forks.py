@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import warnings
 
 import pytest
@@ -11,7 +12,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from resilient_session import resilient_session
+from resilient_session import _install, install, resilient_session
 from resilient_session.testing import FaultServer, Reply
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
@@ -77,3 +78,29 @@ def test_child_that_reads_on_in_a_stream_of_its_parent_gets_an_error_and_no_end(
         response.raw.read(10)
         assert in_child(reads_on)
         assert len(response.raw.read()) == 2_000_000 - 10
+
+
+def test_child_makes_sessions_whatever_its_parents_threads_were_at():
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold():
+        with _install._lock:
+            held.set()
+            let_go.wait()
+
+    def work():
+        made = []
+        making = threading.Thread(target=lambda: made.append(requests.Session()), daemon=True)
+        making.start()
+        making.join(10)
+        return bool(made)
+
+    holding = threading.Thread(target=hold)
+    with install(logger=None):
+        holding.start()
+        held.wait()
+        try:
+            assert in_child(work)
+        finally:
+            let_go.set()
+            holding.join()

@@ -117,5 +117,6 @@ def _restore() -> None:
 
 
 def _latest() -> Options | None:
-    with _lock:
-        return _installed[-1].options if _installed else None
+    """Return the options that rule; without the lock, which a forked child may never get."""
+    latest = _installed[-1:]
+    return latest[0].options if latest else None
