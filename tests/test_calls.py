@@ -176,6 +176,22 @@ def test_cookie_of_an_answer_whose_body_broke_reaches_the_next_attempt_and_the_s
     assert session.cookies.get_dict() == {"route": "a"}
 
 
+@pytest.mark.parametrize("fault", [{"status": 503}, {"cut": "body"}])
+def test_cookie_that_a_later_answer_deletes_is_gone(fault, session):
+    failed = Reply(body="a long body", headers={"Set-Cookie": "route=a; Path=/"}, **fault)
+    with FaultServer(failed, Reply(200, headers={"Set-Cookie": "route=; Path=/; Max-Age=0"})) as server:
+        response = session.get(server.url("/"))
+    assert session.cookies.get_dict() == {}
+    assert response.headers["Set-Cookie"] == "route=; Path=/; Max-Age=0"
+
+
+def test_cookies_of_one_name_are_kept_apart_by_where_they_belong(session):
+    failed = Reply(503, headers=[("Set-Cookie", "a=1; Path=/x"), ("Set-Cookie", "a=2; Path=/")])
+    with FaultServer(failed, Reply(200, headers={"Set-Cookie": "a=3; Path=/"})) as server:
+        session.get(server.url("/x"))
+    assert {(cookie.path, cookie.value) for cookie in session.cookies} == {("/x", "1"), ("/", "3")}
+
+
 def test_cookie_header_written_by_hand_is_never_changed(session):
     with FaultServer(Reply(503, headers={"Set-Cookie": "route=a"}), Reply(200)) as server:
         session.get(server.url("/"), headers={"Cookie": "mine=1"})

@@ -9,6 +9,7 @@ import ssl
 import sys
 import weakref
 from pathlib import Path
+from typing import ClassVar
 
 import brotli
 import pytest
@@ -18,7 +19,7 @@ import urllib3.connectionpool
 import urllib3.exceptions
 import urllib3.util.connection
 
-from resilient_session import attempts_of, resilient_session
+from resilient_session import TimeoutHTTPAdapter, attempts_of, resilient_session
 from resilient_session.testing import FaultServer, Reply, refused_url
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -329,3 +330,45 @@ def test_raw_that_outlives_its_response_tells_in_the_way_of_urllib3(session):
         raw = session.get(server.url("/"), stream=True, timeout=0.05).raw
         with pytest.raises(urllib3.exceptions.ReadTimeoutError):
             list(raw.stream())
+
+
+class Whole:
+    """A ``raw`` of somebody's own, with whatever they thought of."""
+
+    chunked = True
+    length_remaining = None
+    headers: ClassVar[dict[str, str]] = {}
+
+    def stream(self, _amount, decode_content):
+        yield b"whole" if decode_content else b""
+
+    def close(self):
+        pass
+
+    release_conn = close
+
+
+@pytest.mark.parametrize("length", [5, 300_000])
+def test_raw_of_somebodys_own_is_read_as_it_is(length, clock):
+    class Recorded(TimeoutHTTPAdapter):
+        def build_response(self, request, answer):
+            response = super().build_response(request, answer)
+            if length == 5:
+                response.raw = Whole()
+            else:
+                stock = response.raw.stream
+                response.raw.stream = lambda amount, **kwargs: iter(
+                    [b"who", *(b"le" for _ in stock(amount, **kwargs))][:2]
+                )
+            return response
+
+    with FaultServer(Reply(200, "x" * length)) as server, requests.Session() as session:
+        session.mount("http://", Recorded(clock=clock))
+        assert session.get(server.url("/")).content == b"whole"
+
+
+def test_head_that_was_read_is_not_read_again(session):
+    with FaultServer(Reply(200, "HTTP/1.1 500 Oops\r\n\r\n")) as server:
+        response = session.get(server.url("/"), stream=True)
+        response.raw._original_response.begin()
+        assert (response.raw._original_response.status, response.text) == (200, "HTTP/1.1 500 Oops\r\n\r\n")

@@ -201,6 +201,10 @@ def test_valid_answers_are_whole(valid, wire):
     assert framing_of(valid) is not None
 
 
+def test_head_that_only_the_parser_takes_for_ended_is_refused(wire):
+    wire.check(b"HTTP/1.1 200 OK\r\n\r\r\nContent-Length: 69\r\n\r\n", stays_open=False, stream=False)
+
+
 FUZZING = settings(
     max_examples=300,
     deadline=None,

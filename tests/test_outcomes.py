@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import gzip
 import pickle
 import ssl
 
@@ -9,7 +11,7 @@ import pytest
 import requests
 import urllib3
 
-from resilient_session import TimeoutHTTPAdapter, attempts_of, resilient_session
+from resilient_session import DeadlineExceeded, TimeoutHTTPAdapter, attempts_of, resilient_session
 from resilient_session.testing import FaultServer, Reply, black_hole, refused_url
 
 
@@ -311,11 +313,59 @@ def test_coded_body_of_a_redirect_that_breaks_does_not_matter(coding, session):
         assert session.get(server.url("/")).text == "here"
 
 
-def test_later_redirect_that_cannot_be_decoded_is_told_with_its_attempts(session):
+def test_later_redirect_that_cannot_be_decoded_is_followed(session):
     odd = Reply(302, "x" * 99, headers={"Location": "/c", "Content-Encoding": "gzip"})
-    with (
-        FaultServer(Reply(302, headers={"Location": "/b"}), odd) as server,
-        pytest.raises(requests.exceptions.ContentDecodingError) as caught,
-    ):
+    with FaultServer(Reply(302, headers={"Location": "/b"}), odd, Reply(200, "here")) as server:
+        assert session.get(server.url("/")).text == "here"
+
+
+def test_redirect_that_cannot_be_decoded_and_is_not_followed_is_returned(session):
+    odd = Reply(302, "x" * 99, headers={"Location": "/c", "Content-Encoding": "gzip"})
+    with FaultServer(odd) as server:
+        response = session.get(server.url("/"), allow_redirects=False)
+    assert (response.status_code, response.content, response.next.path_url) == (302, b"", "/c")
+
+
+def test_call_whose_redirect_broke_is_over_and_its_response_gone(session):
+    broken = Reply(302, "x" * 99, headers={"Location": "/"}, cut="body")
+    gc.disable()
+    try:
+        with FaultServer(*[broken] * 3) as server:
+            prepared = session.prepare_request(requests.Request("GET", server.url("/")))
+            for _ in range(3):
+                with pytest.raises(requests.exceptions.ChunkedEncodingError) as caught:
+                    session.send(prepared, allow_redirects=False)
+                assert len(attempts_of(caught.value)) == 1
+                del caught
+            assert not session.get_adapter("http://")._calls._asking
+    finally:
+        gc.enable()
+
+
+def members(*texts):
+    return b"".join(gzip.compress(text) for text in texts)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+@pytest.mark.parametrize("texts", [(b"one", b"two"), (b"1" * 300_000, b"2" * 300_000), (b"", b"x", b"")])
+def test_body_of_several_gzip_members_is_whole(texts, framing, stream, session):
+    reply = Reply(200, members(*texts), headers={"Content-Encoding": "gzip"}, framing=framing)
+    with FaultServer(reply) as server:
+        response = session.get(server.url("/"), stream=stream)
+        assert response.content == b"".join(texts)
+        assert len(attempts_of(response)) == 1
+
+
+@pytest.mark.parametrize("size", [10, 300_000])
+def test_body_of_several_gzip_members_whose_last_is_cut_is_not(size, session):
+    cut = Reply(200, members(b"1" * size, bytes(range(250)) * 9)[:-9], headers={"Content-Encoding": "gzip"})
+    with FaultServer(cut, Reply(200, "whole")) as server:
+        assert session.get(server.url("/")).text == "whole"
+
+
+def test_deadline_ends_the_decoding_of_a_body_that_is_all_there(clock):
+    bomb = Reply(200, gzip.compress(bytes(2**28), 9), headers={"Content-Encoding": "gzip"})
+    session = resilient_session(deadline=0.05, clock=clock)
+    with FaultServer(bomb) as server, pytest.raises(DeadlineExceeded, match="the deadline passed while"):
         session.get(server.url("/"))
-    assert [attempt.status for attempt in attempts_of(caught.value)] == [302, 302]

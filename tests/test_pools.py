@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from typing import ClassVar
 
 import pytest
 import requests
@@ -126,6 +127,102 @@ def test_adapter_that_makes_keys_of_its_own_is_asked_for_them():
     assert names == ["a.example", "b.example", "a.example"]
 
 
+class Theirs(HTTPAdapter):
+    """Sends the requests of each tenant to a pool of its own."""
+
+    asked: ClassVar[list[str]] = []
+
+    def get_connection_with_tls_context(self, request, verify, proxies, cert):
+        self.asked.append(request.url)
+        return super().get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+
+    def request_url(self, request, proxies):
+        return f"/tenant{super().request_url(request, proxies)}"
+
+
+def test_class_that_comes_after_ours_is_asked_each_time(clock):
+    class Mine(TimeoutHTTPAdapter, Theirs):
+        pass
+
+    session = requests.Session()
+    session.mount("http://", Mine(clock=clock))
+    with FaultServer() as server, session:
+        for _ in range(3):
+            session.get(server.url("/a"))
+        assert [request.path for request in server.requests] == ["/tenant/a"] * 3
+    assert len(Theirs.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (HTTPAdapter, "get_connection_with_tls_context"),
+        (HTTPAdapter, "build_connection_pool_key_attributes"),
+        (HTTPAdapter, "request_url"),
+        (PoolManager, "connection_from_host"),
+        (PoolManager, "connection_from_context"),
+        (PoolManager, "connection_from_pool_key"),
+    ],
+)
+def test_patch_is_heard_also_when_the_pool_is_known(owner, name, session, monkeypatch):
+    def spy(*args, **kwargs):
+        heard.append(name)
+        return stock(*args, **kwargs)
+
+    heard, stock = [], getattr(owner, name, None)
+    if stock is None:
+        pytest.skip("this seam came with requests 2.32.3")
+    with FaultServer() as server:
+        session.get(server.url("/"))
+        monkeypatch.setattr(owner, name, spy)
+        session.get(server.url("/"))
+        session.get(server.url("/"))
+    assert heard == [name] * 2
+
+
+def test_adapter_whose_own_attributes_are_patched_is_asked_for_them(adapter):
+    stock = getattr(adapter, "build_connection_pool_key_attributes", None)
+    if stock is None:
+        pytest.skip("this seam came with requests 2.32.3")
+    first = pool_of(adapter)
+    adapter.build_connection_pool_key_attributes = lambda *args: (stock(*args)[0], {"cert_reqs": "CERT_NONE"})
+    assert pool_of(adapter) is not first
+
+
+def test_manager_that_makes_other_keys_is_asked_anew(adapter):
+    first = pool_of(adapter)
+    stock = adapter.poolmanager.key_fn_by_scheme
+    adapter.poolmanager.key_fn_by_scheme = {
+        "https": lambda context: stock["https"](context)._replace(key_timeout=9)
+    }
+    assert pool_of(adapter) is not first
+
+
+@pytest.mark.filterwarnings("ignore:The 'strict' parameter")
+def test_setting_that_no_key_holds_fails_no_request():
+    class Lenient(TimeoutHTTPAdapter):
+        def init_poolmanager(self, *args, **kwargs):
+            super().init_poolmanager(*args, **kwargs)
+            self.poolmanager.connection_pool_kw["strict"] = True
+
+    with FaultServer() as server, requests.Session() as session:
+        session.mount("http://", Lenient())
+        assert session.get(server.url("/")).status_code == 200
+
+
+def test_pools_that_come_and_go_are_known_by_the_same_keys():
+    ours = TimeoutHTTPAdapter(pool_connections=2)
+    for _ in range(3):
+        for name in "abc":
+            pool_of(ours, f"http://{name}.example/")
+    assert len(ours._pools._known) == (3 if hasattr(HTTPAdapter, "build_connection_pool_key_attributes") else 0)
+
+
+def test_secrets_in_urls_are_not_remembered(adapter):
+    pool_of(adapter, "https://user:secret@shop.example/")
+    assert not adapter._pools._known
+
+
 def test_client_certificates_and_proxies_are_left_to_requests(adapter):
     plain = pool_of(adapter)
     assert pool_of(adapter, cert="/etc/hosts").cert_file == "/etc/hosts"
@@ -139,7 +236,7 @@ def test_known_pools_are_bounded_and_do_not_travel():
         url = f"http://host-{number}.example/"
         host = {"scheme": "http", "host": f"host-{number}.example", "port": None}
         pool = manager.connection_from_host(**host, pool_kwargs={"cert_reqs": "CERT_REQUIRED"})
-        known.learn(manager, place_of(url, verify=True), pool, (host, {"cert_reqs": "CERT_REQUIRED"}))
+        known.learn(manager, place_of(url, verify=True), pool, {**host, "cert_reqs": "CERT_REQUIRED"})
         assert known.find(manager, place_of(url, verify=True)) is pool
     assert 0 < len(known._known) <= 256
     assert not pickle.loads(pickle.dumps(known))._known  # noqa: S301 - its own
@@ -152,10 +249,11 @@ def test_what_is_asked_for_is_what_requests_asks_for(path, adapter):
         assert adapter.request_url(request, proxies) == HTTPAdapter.request_url(adapter, request, proxies)
 
 
-def test_two_hosts_without_a_path_are_two_hosts(adapter):
+@pytest.mark.parametrize("form", ["https://{}.example", "http:\t//{}.example/", "HTTPS://{}.example/"])
+def test_two_hosts_are_two_hosts_however_they_are_written(form, adapter):
     request = requests.Request("GET", URL).prepare()
     pools = []
-    for url in ("https://a.example", "https://b.example"):  # nobody prepares such a URL, but a hook may write it
+    for url in map(form.format, "ab"):  # nobody prepares such a URL, but a hook may write it
         request.url = url
         pools.append(adapter.get_connection_with_tls_context(request, verify=True).host)
     assert pools == ["a.example", "b.example"]

@@ -16,7 +16,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from resilient_session._attempts import GaveUp, Recovered, RetryScheduled
 from resilient_session._calls import Call, OpenCalls
@@ -24,7 +23,7 @@ from resilient_session._forks import forget_in_children
 from resilient_session._hop import Hop, Sending
 from resilient_session._logging import dropping, log_event
 from resilient_session._policy import Rules, Stop
-from resilient_session._pools import KnownPools, place_of
+from resilient_session._pools import KnownPools, PoolingAdapter
 from resilient_session._resolving import Resolver
 from resilient_session._retry import retry_from, schedule_of
 from resilient_session._settings import Settings
@@ -45,10 +44,6 @@ if TYPE_CHECKING:
 POSITIONAL = ("pool_connections", "pool_maxsize", "max_retries", "pool_block")
 """What `HTTPAdapter` takes by position, and so do these."""
 
-_KEYS = "build_connection_pool_key_attributes"
-_STOCK_KEYS = getattr(HTTPAdapter, _KEYS, None)
-"""How `requests` tells pools apart; a seam that came with 2.32.3."""
-
 
 def _named(positional: tuple[object, ...], options: Options) -> dict[str, object]:
     """Give positional arguments their names."""
@@ -65,7 +60,7 @@ def _named(positional: tuple[object, ...], options: Options) -> dict[str, object
     return {**named, **options}
 
 
-class TimeoutHTTPAdapter(HTTPAdapter):
+class TimeoutHTTPAdapter(PoolingAdapter):
     """An `HTTPAdapter` with a default timeout, whose retries keep their promises.
 
     Mount it on a session by hand, or let `resilient_session` do so.
@@ -205,32 +200,6 @@ class TimeoutHTTPAdapter(HTTPAdapter):
         response = hop.deliver(verdict)
         self._calls.suspend(call, request, response)
         return response
-
-    def get_connection_with_tls_context(
-        self,
-        request: PreparedRequest,
-        verify: bool | str | None,  # noqa: FBT001 - the signature of requests
-        proxies: Mapping[str, str] | None = None,
-        cert: str | tuple[str, str] | None = None,
-    ) -> urllib3.HTTPConnectionPool:
-        """Return the pool for a request, as `requests` does; sooner if it is known."""
-        theirs: Any = super()
-        own_keys = getattr(type(self), _KEYS, None) is not _STOCK_KEYS
-        place = None if proxies or cert is not None or own_keys else place_of(str(request.url), verify)
-        if place is None or _STOCK_KEYS is None:
-            return theirs.get_connection_with_tls_context(request, verify, proxies, cert)  # type: ignore[no-any-return]
-        pool = self._pools.find(self.poolmanager, place)
-        if pool is None:
-            pool = theirs.get_connection_with_tls_context(request, verify)
-            self._pools.learn(self.poolmanager, place, pool, getattr(theirs, _KEYS)(request, verify))
-        return pool
-
-    def request_url(self, request: PreparedRequest, proxies: dict[str, str] | None) -> str:
-        """Return what is asked for, as `requests` does; where there are no proxies, none is looked for."""
-        path = request.path_url
-        if proxies or path.startswith("//"):
-            return super().request_url(request, proxies)
-        return path
 
     def _new_call(self) -> Call:
         options = self._settings.values

@@ -34,12 +34,19 @@ def cookies_of(response: Response) -> list[str]:
 def hand_over(cookies: list[str], response: Response) -> None:
     """Let the session find the cookies of earlier attempts in the last response.
 
-    `Session` reads cookies off the message that http.client parsed, and nowhere else. The earlier ones go first,
-    so that the last word is the last answer's; the headers that users see are not touched.
+    `Session` reads cookies off the message that http.client parsed, and nowhere else. Of a cookie that was set more
+    than once the last word is what counts, also if it deletes it; the headers that users see are not touched.
     """
     message = getattr(getattr(response.raw, "_original_response", None), "msg", None)
     if cookies and message is not None:
-        last = message.get_all("Set-Cookie", [])
+        last_words = {_identity(cookie): cookie for cookie in [*cookies, *message.get_all("Set-Cookie", [])]}
         del message["Set-Cookie"]
-        for cookie in [*cookies, *last]:
+        for cookie in last_words.values():
             message["Set-Cookie"] = cookie
+
+
+def _identity(cookie: str) -> tuple[str, ...]:
+    """Return what a cookie has in common with its successor: name, domain and path (RFC 6265 §5.3)."""
+    pair, *attributes = (part.strip() for part in cookie.split(";"))
+    places = (one for one in attributes if one.lower().startswith(("domain", "path")))
+    return pair.partition("=")[0].rstrip(), *sorted(places)

@@ -24,10 +24,11 @@ from resilient_session._failures import (
     unreadable,
     witnessed,
 )
+from resilient_session._guarding import guard
 from resilient_session._keys import HEADER, keyed
 from resilient_session._logging import dropping
 from resilient_session._policy import Outcome, Retry, Stop, decide
-from resilient_session._reading import discard, ends_unseen, guard, is_long
+from resilient_session._reading import discard
 from resilient_session._redact import redact_error, redact_url
 from resilient_session._retry import allows
 from resilient_session._timeouts import Timeouts, wall_time
@@ -181,10 +182,7 @@ class Hop:
                 response = send_once(self._request, self._sending)
         except Exception as error:  # noqa: BLE001 - each is either raised again or repeated
             return self._failure(error)
-        if self._stream or is_redirect(response):
-            guard(response, exchange, whole=False)
-        elif ends_unseen(response) or is_long(response):
-            guard(response, exchange, whole=True)
+        guard(response, exchange, streamed=self._stream)
         return response
 
     def _read(self, result: Result) -> Result:

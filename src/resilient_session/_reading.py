@@ -13,26 +13,16 @@ import http.client
 import io
 import re
 import socket
-import weakref
-import zlib
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from requests.exceptions import ContentDecodingError
-from urllib3.exceptions import DecodeError, HTTPError, ProtocolError, ReadTimeoutError
+from urllib3.exceptions import HTTPError
 
-from resilient_session._attempts import attempts_of
-from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
 from resilient_session._exchange import Exchange, current
 from resilient_session._head import plain_head
 from resilient_session._timeouts import Deadline, SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from requests import RequestException, Response
-
-PIECE = 262144
-"""Bytes; what is read at a time of a body that is kept as a whole. `requests` takes 10 KiB."""
+    from requests import Response
 
 DRAIN_LIMIT = 65536
 """Bytes; a longer error body is not read for the sake of its connection, which is closed instead."""
@@ -43,6 +33,8 @@ BLINK = 0.03
 _SWITCHING_PROTOCOLS = 101
 _INTERIM = range(100, 200)
 _BODILESS = frozenset({204, 304})
+_FRAMING = ("content-length", "transfer-encoding", "content-encoding")
+_NEWLINE = ord("\n")
 
 
 class ClampedIO(socket.SocketIO):
@@ -116,8 +108,8 @@ class ClampedResponse(http.client.HTTPResponse):
             self.fp = io.BufferedReader(self._file)
 
     def begin(self) -> None:
-        """Read the status line and the headers."""
-        if self._file is None or self.debuglevel > 0 or not self._begin_at_once():
+        """Read the status line and the headers; once they are there, this does nothing."""
+        if self.headers is None and not self._begin_at_once():
             self._begin_line_by_line()
 
     def _begin_at_once(self) -> bool:
@@ -126,7 +118,8 @@ class ClampedResponse(http.client.HTTPResponse):
         Returns:
             Whether it did. If not, nothing was read.
         """
-        head = plain_head(self.fp.peek())
+        shows_its_work = self.debuglevel > 0
+        head = None if self._file is None or shows_its_work else plain_head(self.fp.peek())
         if head is None:
             return False
         self.fp.read(head.size)
@@ -157,7 +150,7 @@ class ClampedResponse(http.client.HTTPResponse):
 
     def _check_left_over(self) -> None:
         """Refuse headers in which a malformed line hides how the body is framed: the parser drops all after it."""
-        left_over = str(self.headers.get_payload()).lower() if self.headers.defects else ""
+        left_over = str(self.headers.get_payload()).lower()
         if any(name in left_over for name in _FRAMING):
             raise http.client.HTTPException("a malformed header hides the length of the answer")
 
@@ -184,139 +177,6 @@ class ClampedResponse(http.client.HTTPResponse):
         self.chunk_came = True
         data: bytes = super()._safe_read(amt)  # type: ignore[misc]
         return data
-
-
-_FRAMING = ("content-length", "transfer-encoding", "content-encoding")
-
-
-def guard(response: Response, exchange: Exchange, *, whole: bool) -> None:
-    """Let those who read a response's body learn of a deadline that passes, and of a body that stops short.
-
-    Args:
-        response: whose ``raw`` is about to be read through ``iter_content`` or ``content``.
-        exchange: says why a read ended early.
-        whole: whether it is read at once, so that the pieces may be larger than `requests` asks for.
-    """
-    if hasattr(response.raw, "stream"):
-        response.raw.stream = _GuardedStream(response, exchange, PIECE if whole else None)
-
-
-def ends_unseen(response: Response) -> bool:
-    """Tell whether the end of a body may be missing unnoticed: only its chunks or its coding tell of it."""
-    return getattr(response.raw, "chunked", False) or "content-encoding" in response.headers
-
-
-def is_long(response: Response) -> bool:
-    """Tell whether a body is worth reading in larger pieces, or may be."""
-    length = getattr(response.raw, "length_remaining", 0)
-    return length is None or length > PIECE
-
-
-class _GuardedStream:
-    """Stands in for the ``stream`` of a urllib3 response, and keeps neither it nor what is around it alive."""
-
-    def __init__(self, response: Response, exchange: Exchange, piece: int | None) -> None:
-        self._piece = piece
-        self._raw = weakref.ref(response.raw)
-        self._response = weakref.ref(response)
-        self._exchange = exchange
-        self._broke: Exception | None = None
-
-    def __call__(self, amt: int | None = 65536, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-        raw: Any = self._raw()
-        if self._broke is not None:  # there is no more to come
-            raise self._broke
-        try:
-            yield from type(raw).stream(raw, self._piece or amt, *args, **kwargs)
-            _check_whole(raw)
-        except (DecodeError, ReadTimeoutError, ProtocolError) as error:
-            told = self._told(error)
-            self._let_go(raw, told or error)
-            if told is None:
-                raise
-            raise told from error
-
-    def _let_go(self, raw: Any, broke: Exception) -> None:
-        """Close a redirect whose body broke: `Session` reads on, in vain, and lets out what urllib3 makes of it."""
-        response = self._response()
-        if response is not None and response.is_redirect:
-            self._broke = broke
-            raw.close()
-            raw.read = _nothing
-
-    def _told(self, error: HTTPError) -> RequestException | None:
-        """Return what a read that fails is told as; None leaves it to `requests`, as for any stream.
-
-        The body of a redirect is read by nobody but Session, as a part of the call.
-        """
-        response = self._response()
-        late = isinstance(error, ReadTimeoutError)
-        told: Any
-        if response is None:
-            return None
-        if late and self._exchange.cut_short:
-            told = DeadlineExceeded("the deadline passed while the body was read", request=response.request)
-        elif response.is_redirect:
-            broken = ContentDecodingError if isinstance(error, DecodeError) else ChunkedEncodingError
-            told = (ReadTimeout if late else broken)(error, request=response.request)
-        else:
-            return None
-        told.attempts = attempts_of(response)
-        return cast("RequestException", told)
-
-
-def _nothing(*_: Any, **__: Any) -> bytes:
-    """Read no more."""
-    return b""
-
-
-def _check_whole(raw: Any) -> None:
-    if _stops_short(raw):
-        raise ProtocolError("Connection broken: the body stops short")
-
-
-def _stops_short(raw: Any) -> bool:
-    """Tell whether a body ended where it should not have, unnoticed by those who read it.
-
-    That is a chunked one, inside the line that would tell the size of the next chunk, of which any digit may be
-    missing; or a compressed one, before its own end mark. urllib3's decoders are looked at here and nowhere else.
-    """
-    original = getattr(raw, "_original_response", None)
-    ours = original if isinstance(original, ClampedResponse) else None
-    if ours is not None and ours.ended_inside_a_chunk_size:
-        return True
-    decoder = getattr(raw, "_decoder", None)
-    is_empty = not raw.tell() and not (ours is not None and ours.chunk_came)  # tell() does not count chunks
-    if decoder is None or is_empty:
-        return False
-    return any(_is_unfinished(one) for one in getattr(decoder, "_decoders", [decoder]))
-
-
-def _is_unfinished(decoder: Any) -> bool:
-    inner: Any = getattr(decoder, "_obj", None)
-    state = getattr(decoder, "_state", None)
-    if state == _SWALLOWS or (state == _NEXT_MEMBER and _is_no_member(inner)):
-        return False
-    if hasattr(inner, "is_finished"):
-        return not inner.is_finished()
-    return not getattr(inner, "eof", True)
-
-
-def _is_no_member(inner: Any) -> bool:
-    """Tell whether a lone byte behind a whole gzip member begins no other: zlib wants two to say so."""
-    try:
-        inner.copy().decompress(b"\x8b")
-    except zlib.error as error:
-        return "incorrect header" in str(error)
-    return False
-
-
-_NEWLINE = ord("\n")
-_NEXT_MEMBER = 1
-"""The state of urllib3's gzip decoder that has read a whole body, and found more behind it."""
-
-_SWALLOWS = 2
-"""The state of urllib3's gzip decoder that met something else after a whole body, and lets it be."""
 
 
 def discard(response: Response, exchange: Exchange) -> None:

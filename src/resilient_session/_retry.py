@@ -150,8 +150,8 @@ def _for_any_method(retries: urllib3.Retry, method: str) -> urllib3.Retry:
 
     A copy and not `new()`, in which a subclass that does not override it would lose its fields.
     """
-    if retries.allowed_methods and method in retries.allowed_methods:
-        return retries
+    if type(retries) is CarriedRetry and method.upper() in (retries.allowed_methods or ()):
+        return retries  # which asks the same, and needs no copy
     lifted = copy.copy(retries)
     lifted.allowed_methods = None
     return lifted

@@ -282,3 +282,10 @@ class Broken(Retry):
 def test_a_bug_in_somebody_s_own_retry_is_not_hidden(cause):
     with pytest.raises(LookupError, match="a bug"):
         count_down(Broken(3), "GET", "/a", **cause)
+
+
+@pytest.mark.parametrize("methods", [["purge"], ["PURGE"], None])
+def test_a_retry_counts_a_method_in_any_case_of_letters(methods):
+    retries = Retry(2, allowed_methods=methods, status_forcelist=[503])
+    assert wants_retry(retries, "purge", HTTPResponse(status=503))
+    assert count_down(retries, "purge", "/", error=ProtocolError("reset")).total == 1

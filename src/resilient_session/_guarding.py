@@ -1,0 +1,189 @@
+"""Guarding a body while it is read: it ends whole, in time, and with an exception of `requests` if it does not.
+
+urllib3 takes the end of the connection for the end of a chunked or compressed body in some places where more was
+to come. And it knows of no deadline, nor does the code that decodes what came.
+"""
+
+from __future__ import annotations
+
+import weakref
+import zlib
+from typing import TYPE_CHECKING, Any, cast
+
+from requests.exceptions import ContentDecodingError, SSLError
+from urllib3 import HTTPResponse
+from urllib3 import exceptions as urllib3_exceptions
+
+from resilient_session._attempts import attempts_of
+from resilient_session._calls import is_redirect
+from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
+from resilient_session._reading import ClampedResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from requests import RequestException, Response
+
+    from resilient_session._exchange import Exchange
+
+PIECE = 262144
+"""Bytes; what is read at a time of a body that is kept as a whole, and not decoded. `requests` takes 10 KiB."""
+
+_TOLD: Mapping[type[Exception], type[RequestException]] = {
+    urllib3_exceptions.ReadTimeoutError: ReadTimeout,
+    urllib3_exceptions.DecodeError: ContentDecodingError,
+    urllib3_exceptions.SSLError: SSLError,
+}
+"""What `requests` calls the errors of urllib3 that a read may raise. All others mean that the body broke."""
+
+
+def guard(response: Response, exchange: Exchange, *, streamed: bool) -> None:
+    """Let those who read a response's body learn of a deadline that passes, and of a body that stops short.
+
+    A body of urllib3 that is short, and whose length is known, is read in no time and cannot stop unnoticed.
+
+    Args:
+        response: whose ``raw`` is about to be read through ``iter_content`` or ``content``.
+        exchange: says why a read ended early.
+        streamed: whether the user reads it, piece by piece; else it is read at once, after this.
+    """
+    raw = response.raw
+    if not isinstance(raw, HTTPResponse) or "stream" in vars(raw):  # somebody's own, who knows best
+        return
+    coded = "content-encoding" in response.headers
+    length = raw.length_remaining
+    stream: Any
+    if streamed or is_redirect(response):
+        stream = _GuardedStream(response, exchange)
+    elif coded or raw.chunked or length is None or length > PIECE:
+        stream = _GuardedStream(response, exchange, None if coded else PIECE)
+    else:
+        return
+    raw.stream = stream  # type: ignore[method-assign]
+
+
+class _GuardedStream:
+    """Stands in for the ``stream`` of a urllib3 response, and keeps neither it nor what is around it alive.
+
+    Args:
+        response: whose body it reads.
+        exchange: says how much time is left.
+        piece: bytes to read at a time, whatever is asked for.
+    """
+
+    def __init__(self, response: Response, exchange: Exchange, piece: int | None = None) -> None:
+        self._raw = weakref.ref(response.raw)
+        self._response = weakref.ref(response)
+        self._exchange = exchange
+        self._piece = piece
+        self._is_over = False
+        self._broke = ""
+
+    def __call__(self, amt: int | None = 65536, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+        raw: Any = self._raw()
+        try:
+            if self._broke:
+                raise urllib3_exceptions.ProtocolError(self._broke)
+            if self._is_over:
+                return
+            for data in type(raw).stream(raw, self._piece or amt, *args, **kwargs):
+                self._exchange.clamp(None)  # to decode takes time, too
+                yield data
+            _check_whole(raw)
+        except (urllib3_exceptions.HTTPError, TimeoutError) as error:
+            told = self._told(error)
+            self._let_go(raw, error)
+            if told is None:
+                raise
+            try:
+                raise told from error
+            finally:
+                del told  # or it would hold itself, by its traceback, and all that is around it
+
+    def _told(self, error: Exception) -> RequestException | None:
+        """Return what a read that fails is told as; None leaves it to `requests`, as for any stream.
+
+        The body of a redirect is read by nobody but Session, as a part of the call.
+        """
+        response = self._response()
+        late = isinstance(error, (urllib3_exceptions.ReadTimeoutError, TimeoutError))
+        told: Any
+        if response is None:
+            return None
+        if late and self._exchange.cut_short:
+            told = DeadlineExceeded("the deadline passed while the body was read", request=response.request)
+        elif is_redirect(response):
+            told = _class_for(error)(error, request=response.request)
+        else:
+            return None
+        told.attempts = attempts_of(response)
+        return cast("RequestException", told)
+
+    def _let_go(self, raw: Any, error: Exception) -> None:
+        """Close a redirect whose body broke: `Session` reads on, in vain, and lets out what urllib3 makes of it.
+
+        What cannot be decoded is as good as nothing; what was cut is not, and whoever reads it again is told again.
+        """
+        response = self._response()
+        if response is not None and is_redirect(response):
+            self._is_over = True
+            self._broke = "" if isinstance(error, urllib3_exceptions.DecodeError) else str(error)
+            raw.close()
+            raw.read = _nothing
+
+
+def _class_for(error: Exception) -> Any:
+    return next((told for kind, told in _TOLD.items() if isinstance(error, kind)), ChunkedEncodingError)
+
+
+def _nothing(*_: Any, **__: Any) -> bytes:
+    """Read no more."""
+    return b""
+
+
+def _check_whole(raw: Any) -> None:
+    if _stops_short(raw):
+        raise urllib3_exceptions.ProtocolError("Connection broken: the body stops short")
+
+
+def _stops_short(raw: Any) -> bool:
+    """Tell whether a body ended where it should not have, unnoticed by those who read it.
+
+    That is a chunked one, inside the line that would tell the size of the next chunk, of which any digit may be
+    missing; or a compressed one, before its own end mark. urllib3's decoders are looked at here and nowhere else.
+    """
+    original = getattr(raw, "_original_response", None)
+    ours = original if isinstance(original, ClampedResponse) else None
+    if ours is not None and ours.ended_inside_a_chunk_size:
+        return True
+    decoder = getattr(raw, "_decoder", None)
+    is_empty = not raw.tell() and not (ours is not None and ours.chunk_came)  # tell() does not count chunks
+    if decoder is None or is_empty:
+        return False
+    return any(_is_unfinished(one) for one in getattr(decoder, "_decoders", [decoder]))
+
+
+def _is_unfinished(decoder: Any) -> bool:
+    inner: Any = getattr(decoder, "_obj", None)
+    state = getattr(decoder, "_state", None)
+    if hasattr(inner, "is_finished"):
+        return not inner.is_finished()
+    if getattr(inner, "eof", True) or state == _SWALLOWS:
+        return False
+    return state != _NEXT_MEMBER or not _is_no_member(inner)
+
+
+def _is_no_member(inner: Any) -> bool:
+    """Tell whether a lone byte behind a whole gzip member begins no other: zlib wants two to say so."""
+    try:
+        inner.copy().decompress(b"\x8b")
+    except zlib.error as error:
+        return "incorrect header" in str(error)
+    return False
+
+
+_NEXT_MEMBER = 1
+"""The state of urllib3's gzip decoder that has read a whole body, and found more behind it."""
+
+_SWALLOWS = 2
+"""The state of urllib3's gzip decoder that met something else after a whole body, and lets it be."""
