@@ -16,7 +16,7 @@ _HEAD = re.compile(
 )
 _FIELD = re.compile(r"([^:]+):[\t ]*([^\r]*)\r\n")
 _TELLING = re.compile(r"(?:^|\n)(connection|content-length|content-type|transfer-encoding):[\t ]*([^\r]*)")
-"""The fields that say where an answer ends, and one that says that more than a head may be meant by it."""
+"""Finds the fields that say where an answer ends, and the one by which the parser may look beyond the head."""
 
 _LENGTH = re.compile("[0-9]{1,18}")
 _COMPOSED = ("message/", "multipart/")
@@ -62,7 +62,7 @@ def plain_head(came: bytes) -> Head | None:
     telling = _TELLING.findall(block.lower())
     told = dict(telling)
     coding, length = told.get("transfer-encoding"), told.get("content-length")
-    is_plain = (
+    is_plain = bool(
         len(fields) <= _MOST_FIELDS
         and len(told) == len(telling)
         and (coding is None or (coding == "chunked" and length is None))

@@ -175,10 +175,17 @@ def _count_down(outcome: Outcome, retries: urllib3.Retry) -> urllib3.Retry | Non
     return count_down(
         retries,
         outcome.method,
-        f"/{outcome.url.partition('://')[2].partition('#')[0].partition('/')[2]}",  # as urllib3's history has it
+        _target(outcome.url),
         response=outcome.answer,
         error=outcome.failure and outcome.failure.cause,
     )
+
+
+def _target(url: str) -> str:
+    """Return the path and the query of a URL, as urllib3's history has it."""
+    _, _, place = url.partition("#")[0].partition("://")
+    _, _, target = place.partition("/")
+    return f"/{target}"
 
 
 def _wish(outcome: Outcome, retries: urllib3.Retry) -> float:
