@@ -218,6 +218,13 @@ def test_pools_that_come_and_go_are_known_by_the_same_keys():
     assert len(ours._pools._known) == (3 if hasattr(HTTPAdapter, "build_connection_pool_key_attributes") else 0)
 
 
+def test_pool_that_is_not_found_by_its_key_is_not_known():
+    known, manager, place = KnownPools(), PoolManager(), place_of(URL, verify=True)
+    pool = PoolManager().connection_from_host("shop.example", 8443, "https")
+    known.learn(manager, place, pool, {"scheme": "https", "host": "shop.example", "port": 8443})
+    assert known.find(manager, place) is None
+
+
 def test_secrets_in_urls_are_not_remembered(adapter):
     pool_of(adapter, "https://user:secret@shop.example/")
     assert not adapter._pools._known

@@ -216,3 +216,13 @@ def test_error_that_takes_no_attribute_is_raised_as_it_is(session):
 
     with FaultServer() as server, pytest.raises(Closed):
         session.put(server.url("/"), data=body())
+
+
+def test_whoever_calls_an_adapter_is_told_beside_the_log(clock, caplog):
+    told = []
+    adapter = LoggingHTTPAdapter(clock=clock)
+    with FaultServer(Reply(503), Reply(200)) as server, caplog.at_level("INFO", "resilient_session"):
+        adapter.send(requests.Request("GET", server.url("/")).prepare(), report=told.append)
+    adapter.close()
+    assert [type(event).__name__ for event in told] == ["RetryScheduled", "Recovered"]
+    assert len(caplog.records) == 2

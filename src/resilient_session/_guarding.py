@@ -17,6 +17,7 @@ from urllib3 import exceptions as urllib3_exceptions
 from resilient_session._attempts import attempts_of
 from resilient_session._calls import is_redirect
 from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
+from resilient_session._failures import let_go
 from resilient_session._reading import ClampedResponse
 
 if TYPE_CHECKING:
@@ -92,9 +93,10 @@ class _GuardedStream:
             _check_whole(raw)
         except (urllib3_exceptions.HTTPError, TimeoutError) as error:
             told = self._told(error)
-            self._let_go(raw, error)
             if told is None:
                 raise
+            self._close_redirect(raw, error)
+            let_go(error)
             try:
                 raise told from error
             finally:
@@ -119,7 +121,7 @@ class _GuardedStream:
         told.attempts = attempts_of(response)
         return cast("RequestException", told)
 
-    def _let_go(self, raw: Any, error: Exception) -> None:
+    def _close_redirect(self, raw: Any, error: Exception) -> None:
         """Close a redirect whose body broke: `Session` reads on, in vain, and lets out what urllib3 makes of it.
 
         What cannot be decoded is as good as nothing; what was cut is not, and whoever reads it again is told again.
