@@ -7,7 +7,6 @@ dropped it; and whoever has a say in how pools are found (a subclass, a patch, a
 
 from __future__ import annotations
 
-import functools
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,28 +31,32 @@ _MOST = 256
 _ATTRIBUTES = "build_connection_pool_key_attributes"
 """How `requests` tells pools apart; a seam that came with 2.32.3."""
 
-_METHODS = ("get_connection_with_tls_context", _ATTRIBUTES, "request_url")
+_METHODS = {
+    name: getattr(HTTPAdapter, name)
+    for name in ("get_connection_with_tls_context", _ATTRIBUTES, "request_url")
+    if hasattr(HTTPAdapter, name)
+}
+"""Those of `requests` that have a say in where a request goes."""
 
 
-def _seams() -> tuple[Any, ...]:
-    """Return all that has a say in how a pool is found."""
-    adapter: Any = HTTPAdapter
+def _managing() -> tuple[Any, ...]:
+    """Return those of urllib3 that have one."""
     return (
-        adapter.get_connection_with_tls_context,
-        getattr(adapter, _ATTRIBUTES, None),
-        adapter.request_url,
         PoolManager.connection_from_host,
         PoolManager.connection_from_context,
         PoolManager.connection_from_pool_key,
     )
 
 
-_STOCK = _seams()
-_ARE_STOCK = {getattr(seam, "__module__", None) for seam in _STOCK if seam} == {
-    "requests.adapters",
-    "urllib3.poolmanager",
-}
-"""Whether nobody had patched one of them when this was imported."""
+_MANAGING = _managing()
+_MADE_BY = {getattr(one, "__module__", None) for one in (*_METHODS.values(), *_MANAGING)}
+_ARE_STOCK = _MADE_BY == {"requests.adapters", "urllib3.poolmanager"}
+"""Whether nobody had patched one of all these when this was imported."""
+
+
+def _is_stock(method: Any, name: str) -> bool:
+    """Tell whether a method is that of `requests`: no other class's, and no patch."""
+    return _ARE_STOCK and name in _METHODS and getattr(method, "__func__", None) is _METHODS[name]
 
 
 class PoolingAdapter(HTTPAdapter):
@@ -69,38 +72,25 @@ class PoolingAdapter(HTTPAdapter):
         cert: str | tuple[str, str] | None = None,
     ) -> urllib3.HTTPConnectionPool:
         """Return the pool for a request, as `requests` does; sooner if it is known."""
-        theirs: Any = super()
-        usual = hasattr(self, _ATTRIBUTES) and not proxies and cert is None and _finds_as_requests_does(self)
-        place = place_of(request.url, verify) if usual else None
+        find: Any = super().get_connection_with_tls_context
+        tell_apart: Any = getattr(self, _ATTRIBUTES, None)
+        usual = _is_stock(find, "get_connection_with_tls_context") and _is_stock(tell_apart, _ATTRIBUTES)
+        place = place_of(request.url, verify) if usual and not proxies and cert is None else None
         pool = None if place is None else self._pools.find(self.poolmanager, place)
         if pool is None:
-            pool = theirs.get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+            pool = find(request, verify, proxies=proxies, cert=cert)
             if place is not None:
-                host, settings = getattr(theirs, _ATTRIBUTES)(request, verify, cert)
+                host, settings = tell_apart(request, verify, cert)
                 self._pools.learn(self.poolmanager, place, pool, {**settings, **host})
         return pool
 
     def request_url(self, request: PreparedRequest, proxies: dict[str, str] | None) -> str:
         """Return what is asked for, as `requests` does; where there are no proxies, none is looked for."""
+        tell = super().request_url
         path = request.path_url
-        if proxies or path.startswith("//") or not _finds_as_requests_does(self):
-            return super().request_url(request, proxies)
+        if proxies or path.startswith("//") or not _is_stock(tell, "request_url"):
+            return tell(request, proxies)
         return path
-
-
-def _finds_as_requests_does(adapter: HTTPAdapter) -> bool:
-    """Tell whether nobody but `requests` and urllib3 has a say in where an adapter's requests go."""
-    alone = _stands_before_requests(type(adapter))  # type: ignore[arg-type]  # mypy doubts that classes hash
-    return _ARE_STOCK and alone and _ATTRIBUTES not in vars(adapter) and _seams() == _STOCK
-
-
-@functools.lru_cache(maxsize=256)
-def _stands_before_requests(adapter_class: type[HTTPAdapter]) -> bool:
-    """Tell whether no class has a say that comes after ours, or makes attributes of its own."""
-    order = adapter_class.__mro__
-    between = order[order.index(PoolingAdapter) + 1 : order.index(HTTPAdapter)]
-    own = [name for cls in between for name in _METHODS if name in vars(cls)]
-    return not own and getattr(adapter_class, _ATTRIBUTES, None) is getattr(HTTPAdapter, _ATTRIBUTES, None)
 
 
 class _Known(NamedTuple):
@@ -113,8 +103,12 @@ class _Known(NamedTuple):
 
     def holds_for(self, manager: PoolManager) -> bool:
         """Tell whether a manager would make the same key again."""
-        same = self.manager() is manager and self.settings == manager.connection_pool_kw
-        return same and self.makers == manager.key_fn_by_scheme
+        return (
+            self.manager() is manager
+            and self.settings == manager.connection_pool_kw
+            and self.makers == manager.key_fn_by_scheme
+            and _managing() == _MANAGING
+        )
 
 
 class KnownPools:
