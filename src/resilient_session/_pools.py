@@ -49,8 +49,8 @@ def _managing() -> tuple[Any, ...]:
 
 
 _MANAGING = _managing()
-_MADE_BY = {getattr(one, "__module__", None) for one in (*_METHODS.values(), *_MANAGING)}
-_ARE_STOCK = _MADE_BY == {"requests.adapters", "urllib3.poolmanager"}
+_MAKERS = {getattr(one, "__module__", None) for one in (*_METHODS.values(), *_MANAGING)}
+_ARE_STOCK = not _MAKERS - {"requests.adapters", "urllib3.poolmanager"}
 """Whether nobody had patched one of all these when this was imported."""
 
 
