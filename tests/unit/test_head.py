@@ -85,6 +85,7 @@ def test_what_is_plain_is_read_as_http_client_reads_it(status_line, lines, newli
         [b"Content-Length: 0"],
         [b"Content-Length: 123456789012345678", b"Connection: keep-alive"],
         [b"Connection: Close"],
+        [b"Content-Length: 4", b"Connection: x, Close"],
         [b"Transfer-Encoding: Chunked", b"Server: \xe9"],
         [b"Set-Cookie: a=b", b"Set-Cookie: c=d", b"Content-Type: application/json"],
         [b"X-%d: y" % number for number in range(99)],

@@ -302,3 +302,17 @@ def test_nothing_is_repeated_that_is_not_safe(method, result, headers, verdict, 
         unprocessed = result is EARLY or (not given_retry and result in {421, 425, 429})
         assert unprocessed or keyed or method in {"GET", "put"}
         assert repeatable or result is EARLY
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("https://example.com/", "/"),
+        ("https://example.com/a/b?c=d/e&f=://g#h/i?j", "/a/b?c=d/e&f=://g"),
+        ("http://user:secret@[::1]:8080//x?y#://z", "//x?y"),
+        ("https://example.com", "/"),
+    ],
+)
+def test_history_has_the_target_as_urllib3_has_it(url, target):
+    verdict = decided(Outcome("GET", url, answer=HTTPResponse(status=503, preload_content=False)))
+    assert [one.url for one in verdict.left.history] == [target]

@@ -289,3 +289,16 @@ def test_a_retry_counts_a_method_in_any_case_of_letters(methods):
     retries = Retry(2, allowed_methods=methods, status_forcelist=[503])
     assert wants_retry(retries, "purge", HTTPResponse(status=503))
     assert count_down(retries, "purge", "/", error=ProtocolError("reset")).total == 1
+
+
+def test_a_retry_of_somebodys_own_that_counts_by_itself_is_left_as_it_was():
+    class Counting(Retry):
+        counted = 0
+
+        def increment(self, *args, **kwargs):
+            self.counted += 1
+            return super().increment(*args, **kwargs)
+
+    given = Counting(2, status_forcelist=[503])
+    count_down(given, "GET", "/", response=HTTPResponse(status=503))
+    assert given.counted == 0
