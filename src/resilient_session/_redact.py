@@ -33,7 +33,7 @@ def redact_url(url: str) -> str:
     """
     if not _TELLING.intersection(url):
         return url
-    shown = re.sub(_USERINFO_OF_URL, f"{HIDDEN}@", url, count=1)
+    shown = re.sub(_USERINFO_OF_URL, f"{HIDDEN}@", url, count=1) if "@" in url else url
     head, mark, query = shown.partition("#")[0].partition("?")
     return head + mark + _redact_query(query)
 

@@ -310,6 +310,7 @@ def test_nothing_is_repeated_that_is_not_safe(method, result, headers, verdict, 
         ("https://example.com/", "/"),
         ("https://example.com/a/b?c=d/e&f=://g#h/i?j", "/a/b?c=d/e&f=://g"),
         ("http://user:secret@[::1]:8080//x?y#://z", "//x?y"),
+        ("https://example.com/a?b", "/a?b"),
         ("https://example.com", "/"),
     ],
 )
