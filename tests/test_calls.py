@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+import responses
 from requests.auth import HTTPDigestAuth
 
 from resilient_session import attempts_of, resilient_session
@@ -183,6 +184,23 @@ def test_cookie_that_a_later_answer_deletes_is_gone(fault, session):
         response = session.get(server.url("/"))
     assert session.cookies.get_dict() == {}
     assert response.headers["Set-Cookie"] == "route=; Path=/; Max-Age=0"
+
+
+@pytest.mark.parametrize(("last", "kept"), [("a=3", {"a": "3"}), ("a=; Max-Age=0", {})])
+def test_last_word_on_a_cookie_counts_however_its_place_is_written(last, kept, session):
+    words = ("a=1", "a=2; Path=/", last)
+    replies = [Reply(503 if word != last else 200, headers={"Set-Cookie": word}) for word in words]
+    with FaultServer(*replies) as server:
+        session.get(server.url("/x"))
+    assert session.cookies.get_dict() == kept
+
+
+def test_cookies_of_a_mocked_answer_that_failed_are_kept(session):
+    with responses.RequestsMock() as mock:
+        mock.get("http://mocked.test/", status=503, headers={"Set-Cookie": "a=1"})
+        mock.get("http://mocked.test/", status=200)
+        response = session.get("http://mocked.test/")
+    assert (response.status_code, session.cookies.get_dict()) == (200, {"a": "1"})
 
 
 def test_cookies_of_one_name_are_kept_apart_by_where_they_belong(session):

@@ -7,6 +7,7 @@ import gc
 import gzip
 import ssl
 import sys
+import time
 import weakref
 from pathlib import Path
 from typing import ClassVar
@@ -19,7 +20,7 @@ import urllib3.connectionpool
 import urllib3.exceptions
 import urllib3.util.connection
 
-from resilient_session import TimeoutHTTPAdapter, attempts_of, resilient_session
+from resilient_session import DeadlineExceeded, TimeoutHTTPAdapter, attempts_of, deadline, resilient_session
 from resilient_session.testing import FaultServer, Reply, refused_url
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -372,3 +373,33 @@ def test_head_that_was_read_is_not_read_again(session):
         response = session.get(server.url("/"), stream=True)
         response.raw._original_response.begin()
         assert (response.raw._original_response.status, response.text) == (200, "HTTP/1.1 500 Oops\r\n\r\n")
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+@pytest.mark.parametrize("encoding", [None, "gzip"])
+def test_raw_stream_gives_what_came_also_undecoded_and_when_nobody_holds_its_response(framing, encoding, session):
+    with FaultServer(default=Reply(200, "tea" * 999, encoding=encoding, framing=framing)) as server:
+        url = server.url("/")
+        came = b"".join(session.get(url, stream=True).raw.stream(100, decode_content=False))
+        assert (gzip.decompress(came) if encoding else came) == b"tea" * 999
+        assert b"".join(session.get(url, stream=True).raw.stream(100)) == came
+        assert b"".join(session.get(url, stream=True).raw.stream(100, decode_content=True)) == b"tea" * 999
+
+
+@pytest.mark.parametrize("framing", ["length", "close"])
+@pytest.mark.parametrize("encoding", [None, "gzip"])
+def test_stream_that_is_read_on_after_a_deadline_has_no_hole(framing, encoding, session):
+    text = bytes(range(250)) * 40
+    with FaultServer(Reply(200, text, encoding=encoding, framing=framing)) as server:
+        response = session.get(server.url("/"), stream=True)
+        came = []
+        with deadline(0.01):
+            pieces = response.iter_content(100)
+            came += [next(pieces), next(pieces)]
+            end = time.monotonic() + 0.02
+            while time.monotonic() < end:
+                pass
+            with pytest.raises(DeadlineExceeded):
+                next(pieces)
+        came += response.iter_content(100)
+    assert b"".join(came) == text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from typing import ClassVar
 
 import pytest
@@ -178,6 +180,38 @@ def test_patch_is_heard_also_when_the_pool_is_known(owner, name, session, monkey
         session.get(server.url("/"))
         session.get(server.url("/"))
     assert heard == [name] * 2
+
+
+def test_patch_of_a_manager_is_heard_also_when_the_pool_is_known(adapter):
+    def spy(*args, **kwargs):
+        heard.append(args)
+        return stock(*args, **kwargs)
+
+    heard, stock = [], adapter.poolmanager.connection_from_host
+    pool_of(adapter)
+    adapter.poolmanager.connection_from_host = spy
+    pool_of(adapter)
+    assert len(heard) == 1
+
+
+def test_patch_that_was_there_before_us_is_heard():
+    code = """if True:
+        import functools, requests
+        stock = requests.adapters.HTTPAdapter.get_connection_with_tls_context
+        @functools.wraps(stock)
+        def spy(*args, **kwargs):
+            heard.append(args)
+            return stock(*args, **kwargs)
+        heard = []
+        requests.adapters.HTTPAdapter.get_connection_with_tls_context = spy
+        from resilient_session import TimeoutHTTPAdapter
+        adapter = TimeoutHTTPAdapter()
+        for _ in range(3):
+            adapter.get_connection_with_tls_context(requests.Request("GET", "http://a/").prepare(), True)
+        print(len(heard))
+    """
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
+    assert done.stdout == "3\n"
 
 
 def test_adapter_whose_own_attributes_are_patched_is_asked_for_them(adapter):

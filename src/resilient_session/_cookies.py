@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from http.client import HTTPMessage
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from requests.cookies import RequestsCookieJar, extract_cookies_to_jar, get_cookie_header
 
@@ -37,16 +39,26 @@ def hand_over(cookies: list[str], response: Response) -> None:
     `Session` reads cookies off the message that http.client parsed, and nowhere else. Of a cookie that was set more
     than once the last word is what counts, also if it deletes it; the headers that users see are not touched.
     """
-    message = getattr(getattr(response.raw, "_original_response", None), "msg", None)
-    if cookies and message is not None:
-        last_words = {_identity(cookie): cookie for cookie in [*cookies, *message.get_all("Set-Cookie", [])]}
-        del message["Set-Cookie"]
-        for cookie in last_words.values():
-            message["Set-Cookie"] = cookie
+    original: Any = getattr(response.raw, "_original_response", None)
+    message: Any = getattr(original, "msg", None)
+    if not cookies or not hasattr(message, "get_all"):
+        return
+    last_words: dict[tuple[str, str, str], str] = {}
+    for cookie in [*cookies, *(message.get_all("Set-Cookie") or [])]:
+        identity = _identity(cookie, response.request)
+        last_words.pop(identity, None)
+        last_words[identity] = cookie
+    original.msg = HTTPMessage()
+    for name, value in message.items():
+        if name.lower() != "set-cookie":
+            original.msg.set_raw(name, value)
+    for cookie in last_words.values():
+        original.msg.set_raw("Set-Cookie", cookie)
 
 
-def _identity(cookie: str) -> tuple[str, ...]:
+def _identity(cookie: str, request: PreparedRequest | None) -> tuple[str, str, str]:
     """Return what a cookie has in common with its successor: name, domain and path (RFC 6265 §5.3)."""
-    pair, *attributes = (part.strip() for part in cookie.split(";"))
-    places = (one for one in attributes if one.lower().startswith(("domain", "path")))
-    return pair.partition("=")[0].rstrip(), *sorted(places)
+    pair, *attributes = cookie.split(";")
+    named = {name.strip().lower(): value.strip() for name, _, value in (one.partition("=") for one in attributes)}
+    folder = urlsplit(str(getattr(request, "url", ""))).path.rpartition("/")[0] or "/"
+    return pair.partition("=")[0].strip(), named.get("domain", "").lstrip(".").lower(), named.get("path") or folder

@@ -6,6 +6,7 @@ to come. And it knows of no deadline, nor does the code that decodes what came.
 
 from __future__ import annotations
 
+import functools
 import weakref
 import zlib
 from typing import TYPE_CHECKING, Any, cast
@@ -48,49 +49,66 @@ def guard(response: Response, exchange: Exchange, *, streamed: bool) -> None:
         exchange: says why a read ended early.
         streamed: whether the user reads it, piece by piece; else it is read at once, after this.
     """
-    raw = response.raw
-    if not isinstance(raw, HTTPResponse) or "stream" in vars(raw):  # somebody's own, who knows best
+    raw: Any = response.raw
+    if not issubclass(type(raw), HTTPResponse) or "stream" in vars(raw):  # somebody's own, who knows best
         return
     coded = "content-encoding" in response.headers
     length = raw.length_remaining
-    stream: Any
-    if streamed or is_redirect(response):
-        stream = _GuardedStream(response, exchange)
-    elif coded or raw.chunked or length is None or length > PIECE:
-        stream = _GuardedStream(response, exchange, None if coded else PIECE)
-    else:
-        return
-    raw.stream = stream  # type: ignore[method-assign]
+    is_read_by_others = streamed or is_redirect(response)
+    if is_read_by_others or coded or raw.chunked or length is None or length > PIECE:
+        raw.__class__ = _guarded(type(raw))  # type: ignore[arg-type]  # mypy doubts that classes hash
+        raw._guard = _Guard(response, exchange, None if is_read_by_others or coded else PIECE)  # noqa: SLF001
 
 
-class _GuardedStream:
-    """Stands in for the ``stream`` of a urllib3 response, and keeps neither it nor what is around it alive.
+class _GuardedResponse:
+    """A mixin for urllib3's responses: a class, and no function in place of theirs, which would keep them alive."""
+
+    _guard: _Guard
+    decode_content: bool
+
+    def stream(self, amt: int | None = 65536, decode_content: bool | None = None) -> Iterator[bytes]:  # noqa: FBT001
+        """Read piece by piece, as urllib3 does."""
+        decode = self.decode_content if decode_content is None else decode_content
+        pieces = super().stream(self._guard.piece or amt, decode)  # type: ignore[misc]
+        return self._guard.watch(self, pieces, decode=decode)
+
+
+@functools.lru_cache(maxsize=64)
+def _guarded(base: type) -> Any:
+    if issubclass(base, _GuardedResponse):
+        return base
+    namespace = {"__module__": base.__module__, "__qualname__": base.__qualname__}
+    return type(base.__name__, (_GuardedResponse, base), namespace)
+
+
+class _Guard:
+    """What watches over the pieces of one body.
 
     Args:
-        response: whose body it reads.
+        response: whose body it is.
         exchange: says how much time is left.
         piece: bytes to read at a time, whatever is asked for.
     """
 
-    def __init__(self, response: Response, exchange: Exchange, piece: int | None = None) -> None:
-        self._raw = weakref.ref(response.raw)
+    def __init__(self, response: Response, exchange: Exchange, piece: int | None) -> None:
+        self.piece = piece
         self._response = weakref.ref(response)
         self._exchange = exchange
-        self._piece = piece
         self._is_over = False
         self._broke = ""
 
-    def __call__(self, amt: int | None = 65536, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-        raw: Any = self._raw()
+    def watch(self, raw: Any, pieces: Iterator[bytes], *, decode: bool) -> Iterator[bytes]:
+        """Pass on the pieces of a body, for as long as there is time, and see that they are all."""
         try:
             if self._broke:
                 raise urllib3_exceptions.ProtocolError(self._broke)
             if self._is_over:
                 return
-            for data in type(raw).stream(raw, self._piece or amt, *args, **kwargs):
-                self._exchange.clamp(None)  # to decode takes time, too
+            for data in pieces:
                 yield data
-            _check_whole(raw)
+                self._exchange.clamp(None)  # to decode the next takes time, too
+            if _ends_in_a_chunk(raw) or (decode and _ends_in_a_member(raw)):
+                raise urllib3_exceptions.ProtocolError("Connection broken: the body stops short")
         except (urllib3_exceptions.HTTPError, TimeoutError) as error:
             told = self._told(error)
             if told is None:
@@ -143,24 +161,23 @@ def _nothing(*_: Any, **__: Any) -> bytes:
     return b""
 
 
-def _check_whole(raw: Any) -> None:
-    if _stops_short(raw):
-        raise urllib3_exceptions.ProtocolError("Connection broken: the body stops short")
+def _ends_in_a_chunk(raw: Any) -> bool:
+    """Tell whether a body ended inside the line that would tell the size of its next chunk.
 
-
-def _stops_short(raw: Any) -> bool:
-    """Tell whether a body ended where it should not have, unnoticed by those who read it.
-
-    That is a chunked one, inside the line that would tell the size of the next chunk, of which any digit may be
-    missing; or a compressed one, before its own end mark. urllib3's decoders are looked at here and nowhere else.
+    Any digit of it may be missing, and nobody else notices.
     """
     original = getattr(raw, "_original_response", None)
-    ours = original if isinstance(original, ClampedResponse) else None
-    if ours is not None and ours.ended_inside_a_chunk_size:
-        return True
+    return isinstance(original, ClampedResponse) and original.ended_inside_a_chunk_size
+
+
+def _ends_in_a_member(raw: Any) -> bool:
+    """Tell whether a compressed body ended before its own end mark, unnoticed by those who decoded it.
+
+    urllib3's decoders are looked at here and nowhere else.
+    """
     decoder = getattr(raw, "_decoder", None)
-    is_empty = not raw.tell() and not (ours is not None and ours.chunk_came)  # tell() does not count chunks
-    if decoder is None or is_empty:
+    chunk_came = getattr(getattr(raw, "_original_response", None), "chunk_came", False)  # tell() counts no chunks
+    if decoder is None or not (raw.tell() or chunk_came):
         return False
     return any(_is_unfinished(one) for one in getattr(decoder, "_decoders", [decoder]))
 

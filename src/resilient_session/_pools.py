@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
 
+import requests.adapters
 from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager
 from urllib3.connection import port_by_scheme
@@ -40,17 +41,20 @@ _METHODS = {
 
 
 def _managing() -> tuple[Any, ...]:
-    """Return those of urllib3 that have one."""
+    """Return the functions that have one."""
+    adapters: Any = requests.adapters
     return (
         PoolManager.connection_from_host,
         PoolManager.connection_from_context,
         PoolManager.connection_from_pool_key,
+        adapters.select_proxy,
     )
 
 
 _MANAGING = _managing()
-_MAKERS = {getattr(one, "__module__", None) for one in (*_METHODS.values(), *_MANAGING)}
-_ARE_STOCK = not _MAKERS - {"requests.adapters", "urllib3.poolmanager"}
+_OWN = frozenset({"connection_from_host", "connection_from_context", "connection_from_pool_key"})
+_MAKERS = {getattr(one, "__globals__", {}).get("__name__") for one in (*_METHODS.values(), *_MANAGING)}
+_ARE_STOCK = not _MAKERS - {"requests.adapters", "requests.utils", "urllib3.poolmanager"}
 """Whether nobody had patched one of all these when this was imported."""
 
 
@@ -108,6 +112,7 @@ class _Known(NamedTuple):
             and self.settings == manager.connection_pool_kw
             and self.makers == manager.key_fn_by_scheme
             and _managing() == _MANAGING
+            and _OWN.isdisjoint(vars(manager))
         )
 
 
