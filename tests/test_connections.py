@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import gzip
+import io
 import ssl
 import sys
 import time
@@ -15,10 +16,12 @@ from typing import ClassVar
 import brotli
 import pytest
 import requests
+import urllib3
 import urllib3.connection
 import urllib3.connectionpool
 import urllib3.exceptions
 import urllib3.util.connection
+from requests.adapters import BaseAdapter
 
 from resilient_session import DeadlineExceeded, TimeoutHTTPAdapter, attempts_of, deadline, resilient_session
 from resilient_session.testing import FaultServer, Reply, refused_url
@@ -403,3 +406,26 @@ def test_stream_that_is_read_on_after_a_deadline_has_no_hole(framing, encoding, 
                 next(pieces)
         came += response.iter_content(100)
     assert b"".join(came) == text
+
+
+def test_answer_that_an_adapter_gives_twice_is_watched_once(clock):
+    class Again(BaseAdapter):
+        def __init__(self):
+            super().__init__()
+            self.response = requests.Response()
+            self.response.raw = urllib3.HTTPResponse(io.BytesIO(b"kept"), preload_content=False, status=200)
+            self.response.status_code = 200
+
+        def send(self, request, **_):
+            self.response.request, self.response.url = request, request.url
+            return self.response
+
+        def close(self):
+            pass
+
+    verdicts = iter([True, False])
+    session = requests.Session()
+    session.mount("http://", Again())
+    resilient_session(session, retry_if=lambda _: next(verdicts), clock=clock, logger=None)
+    response = session.get("http://origin.test/")
+    assert (response.content, len(attempts_of(response))) == (b"kept", 2)
