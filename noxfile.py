@@ -48,6 +48,13 @@ class _Wheel:
         return cls.path
 
 
+def _measure(session: nox.Session, script: str) -> None:
+    """Run a benchmark, and put what it measured into the documentation."""
+    session.install(*group("bench"), _Wheel.of(session))
+    session.run("python", script, *session.posargs)
+    session.run("python", "benchmarks/plot.py")
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, formatting and the direction of imports."""
@@ -110,25 +117,19 @@ def conformance(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure what it costs beside stock requests, for the documentation (nox -s bench -- --full-memory)."""
-    session.install(*group("bench"), _Wheel.of(session))
-    session.run("python", "benchmarks/costs.py", *session.posargs)
-    session.run("python", "benchmarks/plot.py")
+    _measure(session, "benchmarks/costs.py")
 
 
 @nox.session
 def peers(session: nox.Session) -> None:
     """Compare with other libraries, each in its own environment, for the documentation. Takes some minutes."""
-    session.install(*group("bench"), _Wheel.of(session))
-    session.run("python", "benchmarks/peers.py", *session.posargs)
-    session.run("python", "benchmarks/plot.py")
+    _measure(session, "benchmarks/peers.py")
 
 
 @nox.session
 def instructions(session: nox.Session) -> None:
     """Count instructions beside stock requests, by valgrind (nox -s instructions -- --only happy)."""
-    session.install(*group("bench"), _Wheel.of(session))
-    session.run("python", "benchmarks/instructions.py", *session.posargs)
-    session.run("python", "benchmarks/plot.py")
+    _measure(session, "benchmarks/instructions.py")
 
 
 @nox.session

@@ -26,6 +26,7 @@ from urllib3.util import connection as urllib3_connection
 
 from resilient_session._exchange import Exchange, current
 from resilient_session._forks import forget_in_children
+from resilient_session._mixing import mixed
 from resilient_session._reading import ClampedResponse
 from resilient_session._timeouts import monotonic
 from resilient_session._tls import sharing
@@ -263,19 +264,14 @@ def _mixed_connection(base: type) -> type:
     if base.__module__ not in _OWN_MODULES:
         return base
     connects_itself = base._new_conn is urllib3.connection.HTTPConnection._new_conn  # type: ignore[attr-defined]  # noqa: SLF001
-    return _mixed(ResolvingConnection if connects_itself else WitnessedConnection, base)
+    return mixed(ResolvingConnection if connects_itself else WitnessedConnection, base)
 
 
 @functools.lru_cache(maxsize=64)
 def _mixed_pool(base: type) -> type:
-    pool = _mixed(WitnessedPool, base)
+    pool = mixed(WitnessedPool, base)
     pool.ConnectionCls = _ConnectionClass(base)  # type: ignore[attr-defined]
     return pool
-
-
-def _mixed(mixin: type, base: type) -> type:
-    """Put a mixin before a class, under the name of the class: it is printed in every error message."""
-    return type(base.__name__, (mixin, base), {"__module__": base.__module__, "__qualname__": base.__qualname__})
 
 
 class _PoolClasses(dict[str, Any]):
@@ -285,6 +281,6 @@ class _PoolClasses(dict[str, Any]):
 def instrument(manager: PoolManager) -> None:
     """Let the pools that a manager makes be ours."""
     if not isinstance(manager.pool_classes_by_scheme, _PoolClasses):
-        mixed = {scheme: _mixed_pool(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}
-        manager.pool_classes_by_scheme = _PoolClasses(mixed)
+        classes = {scheme: _mixed_pool(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}
+        manager.pool_classes_by_scheme = _PoolClasses(classes)
         manager.clear()  # those that it made before

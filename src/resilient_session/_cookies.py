@@ -43,9 +43,10 @@ def hand_over(cookies: list[str], response: Response) -> None:
     message: Any = getattr(original, "msg", None)
     if not cookies or not hasattr(message, "get_all"):
         return
+    folder = urlsplit(str(getattr(response.request, "url", ""))).path.rpartition("/")[0] or "/"
     last_words: dict[tuple[str, str, str], str] = {}
     for cookie in [*cookies, *(message.get_all("Set-Cookie") or [])]:
-        identity = _identity(cookie, response.request)
+        identity = _identity(cookie, folder)
         last_words.pop(identity, None)
         last_words[identity] = cookie
     original.msg = HTTPMessage()
@@ -56,9 +57,11 @@ def hand_over(cookies: list[str], response: Response) -> None:
         original.msg.set_raw("Set-Cookie", cookie)
 
 
-def _identity(cookie: str, request: PreparedRequest | None) -> tuple[str, str, str]:
-    """Return what a cookie has in common with its successor: name, domain and path (RFC 6265 §5.3)."""
+def _identity(cookie: str, folder: str) -> tuple[str, str, str]:
+    """Return what a cookie has in common with its successor: name, domain and path (RFC 6265 §5.3).
+
+    A cookie that names no path has that of the folder of its request.
+    """
     pair, *attributes = cookie.split(";")
     named = {name.strip().lower(): value.strip() for name, _, value in (one.partition("=") for one in attributes)}
-    folder = urlsplit(str(getattr(request, "url", ""))).path.rpartition("/")[0] or "/"
     return pair.partition("=")[0].strip(), named.get("domain", "").lstrip(".").lower(), named.get("path") or folder

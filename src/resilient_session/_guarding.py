@@ -19,6 +19,7 @@ from resilient_session._attempts import attempts_of
 from resilient_session._calls import is_redirect
 from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
 from resilient_session._failures import let_go
+from resilient_session._mixing import mixed
 from resilient_session._reading import ClampedResponse
 
 if TYPE_CHECKING:
@@ -75,10 +76,7 @@ class _GuardedResponse:
 
 @functools.lru_cache(maxsize=64)
 def _guarded(base: type) -> Any:
-    if issubclass(base, _GuardedResponse):
-        return base
-    namespace = {"__module__": base.__module__, "__qualname__": base.__qualname__}
-    return type(base.__name__, (_GuardedResponse, base), namespace)
+    return base if issubclass(base, _GuardedResponse) else mixed(_GuardedResponse, base)
 
 
 class _Guard:
