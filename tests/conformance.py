@@ -206,7 +206,7 @@ def _make_every_session_resilient() -> None:
 def _replace_retry() -> None:
     import urllib3.util.retry  # noqa: PLC0415
 
-    from resilient_session._retry import CarriedRetry  # noqa: PLC0415
+    from resilient_session._policy._carried import CarriedRetry  # noqa: PLC0415
 
     urllib3.Retry = urllib3.util.Retry = urllib3.util.retry.Retry = CarriedRetry
 

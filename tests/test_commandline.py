@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from resilient_session.__main__ import main
+from resilient_session._cli._main import main
 from resilient_session.testing import FaultServer, Reply, VirtualClock, fast_retries, refused_url
 
 

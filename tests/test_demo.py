@@ -14,10 +14,10 @@ import pytest
 import requests
 import urllib3
 
-from resilient_session import _demo as demo
-from resilient_session import _selfsigned
-from resilient_session.__main__ import main
-from resilient_session._selfsigned import SelfSigned
+from resilient_session._cli import _demo as demo
+from resilient_session._cli import _selfsigned
+from resilient_session._cli._main import main
+from resilient_session._cli._selfsigned import SelfSigned
 from resilient_session.testing import FaultServer, VirtualClock
 
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate")

@@ -13,7 +13,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager
 
 from resilient_session import TimeoutHTTPAdapter
-from resilient_session._pools import KnownPools, place_of
+from resilient_session._transport._known_pools import KnownPools, place_of
 from resilient_session.testing import FaultServer, Reply
 
 URL = "https://shop.example:8443/items?page=2"

@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import ssl_
 
 from resilient_session import LoggingHTTPAdapter, resilient_session
-from resilient_session._tls import MOST, SharedContexts
+from resilient_session._transport._tls import MOST, SharedContexts
 from resilient_session.testing import FaultServer, Reply
 
 pytestmark = pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from resilient_session import _kinds as kinds
-from resilient_session._options import PREFIX, RULED, TABLE, Option
-from resilient_session._timeouts import SystemClock, Timeouts
+from resilient_session._config import _kinds as kinds
+from resilient_session._config._options import PREFIX, RULED, TABLE, Option
+from resilient_session._time import SystemClock, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,12 +7,12 @@
 from typing import TYPE_CHECKING
 
 from resilient_session._adapter import LoggingHTTPAdapter, TimeoutHTTPAdapter
-from resilient_session._attempts import Attempt, Event, GaveUp, Recovered, RetryScheduled, attempts_of
+from resilient_session._config._options import Options
 from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
+from resilient_session._events import Attempt, Event, GaveUp, Recovered, RetryScheduled, attempts_of
 from resilient_session._install import Installation, install, uninstall
-from resilient_session._options import Options
 from resilient_session._session import resilient_session
-from resilient_session._timeouts import Clock, deadline
+from resilient_session._time import Clock, deadline
 
 if TYPE_CHECKING:
     from resilient_session._explain import ExplainedFailure, Explanation, explain

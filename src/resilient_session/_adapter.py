@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
-from resilient_session._attempts import GaveUp, Recovered, RetryScheduled
-from resilient_session._calls import Call, OpenCalls
+from resilient_session._call._call import Call, OpenCalls
+from resilient_session._config._settings import Settings
+from resilient_session._config._signature import shows_options
+from resilient_session._events import GaveUp, Recovered, RetryScheduled
 from resilient_session._forks import forget_in_children
 from resilient_session._hop import Hop, Sending
 from resilient_session._logging import dropping, log_event
-from resilient_session._policy import Rules, Stop
-from resilient_session._pools import KnownPools, PoolingAdapter
-from resilient_session._resolving import Resolver
-from resilient_session._retry import retry_from, schedule_of
-from resilient_session._settings import Settings
-from resilient_session._signature import shows_options
+from resilient_session._policy._carried import retry_from, schedule_of
+from resilient_session._policy._decision import Rules, Stop
 from resilient_session._single_shot import single_shot
-from resilient_session._timeouts import Deadline
+from resilient_session._time import Deadline
+from resilient_session._transport._known_pools import KnownPools, PoolingAdapter
+from resilient_session._transport._resolver import Resolver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
     from typing_extensions import Self, Unpack
 
-    from resilient_session._attempts import Event
-    from resilient_session._options import Options
-    from resilient_session._timeouts import TimeoutType
+    from resilient_session._config._options import Options
+    from resilient_session._events import Event
+    from resilient_session._time import TimeoutType
 
 POSITIONAL = ("pool_connections", "pool_maxsize", "max_retries", "pool_block")
 """What `HTTPAdapter` takes by position, and so do these."""

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from requests.adapters import BaseAdapter
     from typing_extensions import Self
 
-    from resilient_session._calls import OpenCalls
+    from resilient_session._call._call import OpenCalls
+    from resilient_session._config._settings import Settings
     from resilient_session._hop import Sending
-    from resilient_session._settings import Settings
 
 
 class DrivenHTTPAdapter(LoggingHTTPAdapter):

@@ -9,12 +9,15 @@ from requests import Response
 from requests.exceptions import RetryError, UnrewindableBodyError
 from urllib3 import BaseHTTPResponse, HTTPResponse
 
-from resilient_session import _cookies as cookies
-from resilient_session._attempts import Attempt
-from resilient_session._bodies import Body
-from resilient_session._calls import CHALLENGES, is_redirect
-from resilient_session._exchange import Exchange, under_way
-from resilient_session._failures import (
+from resilient_session._call import _cookies as cookies
+from resilient_session._call._body import Body
+from resilient_session._call._call import CHALLENGES, is_redirect
+from resilient_session._call._idempotency_key import HEADER, keyed
+from resilient_session._events import Attempt
+from resilient_session._logging import dropping
+from resilient_session._policy._carried import allows
+from resilient_session._policy._decision import Outcome, Retry, Stop, decide
+from resilient_session._policy._failure import (
     Failure,
     failure_from,
     forget_frames,
@@ -24,14 +27,11 @@ from resilient_session._failures import (
     unreadable,
     witnessed,
 )
-from resilient_session._guarding import guard
-from resilient_session._keys import HEADER, keyed
-from resilient_session._logging import dropping
-from resilient_session._policy import Outcome, Retry, Stop, decide
-from resilient_session._reading import discard
 from resilient_session._redact import redact_error, redact_url
-from resilient_session._retry import allows
-from resilient_session._timeouts import Timeouts, wall_time
+from resilient_session._time import Timeouts, wall_time
+from resilient_session._transport._body_guard import guard
+from resilient_session._transport._in_flight import Exchange, under_way
+from resilient_session._transport._reading import discard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest
 
-    from resilient_session._calls import Call
-    from resilient_session._options import Options
-    from resilient_session._policy import Rules
-    from resilient_session._resolving import Resolver
-    from resilient_session._timeouts import TimeoutType
+    from resilient_session._call._call import Call
+    from resilient_session._config._options import Options
+    from resilient_session._policy._decision import Rules
+    from resilient_session._time import TimeoutType
+    from resilient_session._transport._resolver import Resolver
 
     Result: TypeAlias = Response | Failure
 

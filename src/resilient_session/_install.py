@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from resilient_session._config._settings import Settings
+from resilient_session._config._signature import shows_options
 from resilient_session._session import WrapsAgain, wrap
-from resilient_session._settings import Settings
-from resilient_session._signature import shows_options
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self, Unpack
 
-    from resilient_session._options import Options
+    from resilient_session._config._options import Options
 
 _lock = threading.RLock()
 _installed: list[Installation] = []

@@ -6,7 +6,7 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from resilient_session._attempts import Recovered, RetryScheduled
+from resilient_session._events import Recovered, RetryScheduled
 from resilient_session._redact import redact_error
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest
 
-    from resilient_session._attempts import Attempt, Event
+    from resilient_session._events import Attempt, Event
 
     LoggerType: TypeAlias = str | logging.Logger | logging.LoggerAdapter[Any] | None
 

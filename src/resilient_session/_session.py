@@ -10,12 +10,12 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from resilient_session._adapter import LoggingHTTPAdapter, TimeoutHTTPAdapter
-from resilient_session._calls import OpenCalls
+from resilient_session._call._call import OpenCalls
+from resilient_session._config._options import RULED, Options
+from resilient_session._config._settings import Settings, shown
+from resilient_session._config._signature import shows_options
 from resilient_session._driven import DrivenHTTPAdapter
-from resilient_session._options import RULED, Options
-from resilient_session._retry import is_stock
-from resilient_session._settings import Settings, shown
-from resilient_session._signature import shows_options
+from resilient_session._policy._carried import is_stock
 
 if TYPE_CHECKING:
     from requests.adapters import BaseAdapter

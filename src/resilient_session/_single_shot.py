@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
-from resilient_session._connections import instrument
+from resilient_session._transport._connections import instrument
 
 if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 import resilient_session.testing
-from resilient_session import _timeouts
+from resilient_session import _time as _timeouts
 from resilient_session.testing import Reply, VirtualClock, fast_retries
 
 

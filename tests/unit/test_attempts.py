@@ -5,7 +5,7 @@ import pickle
 import pytest
 import requests
 
-from resilient_session._attempts import Attempt, GaveUp, Recovered, RetryScheduled, attempts_of
+from resilient_session._events import Attempt, GaveUp, Recovered, RetryScheduled, attempts_of
 
 FIRST = Attempt(1, "GET", "https://example.com/", 10.0, 0.5, 503, None, 2.0, "status 503")
 LAST = FIRST._replace(number=2, start=12.5, status=200, wait=None, reason="status 200")

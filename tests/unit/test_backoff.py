@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilient_session._backoff import Backoff
+from resilient_session._policy._backoff import Backoff
 
 seconds = st.floats(0, 1e9)
 retry_numbers = st.integers(1, 100_000)

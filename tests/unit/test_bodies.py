@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from resilient_session._bodies import Body
+from resilient_session._call._body import Body
 
 
 class Parts(Sequence):

@@ -7,8 +7,8 @@ import pytest
 from requests import PreparedRequest, Request, Response
 from urllib3 import Retry
 
-from resilient_session._calls import Call, OpenCalls
-from resilient_session._timeouts import Deadline
+from resilient_session._call._call import Call, OpenCalls
+from resilient_session._time import Deadline
 
 HERE = "https://example.com/a"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from resilient_session._exchange import Exchange
-from resilient_session._resolving import Resolver
-from resilient_session._timeouts import Deadline, Timeouts, deadline
+from resilient_session._time import Deadline, Timeouts, deadline
+from resilient_session._transport._in_flight import Exchange
+from resilient_session._transport._resolver import Resolver
 from resilient_session.testing import VirtualClock
 
 

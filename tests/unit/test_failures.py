@@ -12,7 +12,7 @@ from urllib3 import exceptions as urllib3
 from urllib3.connection import HTTPConnection
 
 from resilient_session import _errors
-from resilient_session._failures import failure_from, mention, overdue, unreadable, witnessed
+from resilient_session._policy._failure import failure_from, mention, overdue, unreadable, witnessed
 
 REQUEST = requests.Request("GET", "https://example.com/").prepare()
 POOL = HTTPConnectionPool("example.com")

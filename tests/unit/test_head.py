@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from resilient_session._head import plain_head
+from resilient_session._transport._head import plain_head
 
 LINES = [
     b"Content-Length: 5", b"content-length:0005 ", b"Content-Length: -5", b"Content-Length: five",

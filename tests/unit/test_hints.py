@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3 import HTTPHeaderDict
 
-from resilient_session._hints import should_retry, wish
+from resilient_session._policy._server_delay import should_retry, wish
 
 NOW = 784111777.0  # Sun, 06 Nov 1994 08:49:37 GMT, the moment of RFC 9110's examples
 LATER = 2e9  # a moment that an epoch of ten digits can name

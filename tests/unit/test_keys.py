@@ -6,8 +6,8 @@ import pytest
 from requests import Request
 from urllib3 import Retry
 
-from resilient_session._calls import Call
-from resilient_session._keys import HEADER, keyed
+from resilient_session._call._call import Call
+from resilient_session._call._idempotency_key import HEADER, keyed
 
 
 def prepared(method="POST", **headers):

@@ -6,8 +6,8 @@ import threading
 import pytest
 from urllib3 import Retry
 
-from resilient_session import _kinds as kinds
-from resilient_session._timeouts import SystemClock, Timeouts
+from resilient_session._config import _kinds as kinds
+from resilient_session._time import SystemClock, Timeouts
 
 LOGGER = logging.getLogger("kinds")
 ADAPTER = logging.LoggerAdapter(LOGGER, {})

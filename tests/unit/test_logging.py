@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from resilient_session._attempts import Attempt, GaveUp, Recovered, RetryScheduled
+from resilient_session._events import Attempt, GaveUp, Recovered, RetryScheduled
 from resilient_session._logging import log_event
 
 URL = "https://example.com/a?key=***"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from resilient_session._kinds import Textual
-from resilient_session._options import PREFIX, RULED, TABLE, VARIABLES, Options
+from resilient_session._config._kinds import Textual
+from resilient_session._config._options import PREFIX, RULED, TABLE, VARIABLES, Options
 
 DEFAULTS = {
     "total": 3,

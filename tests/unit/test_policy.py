@@ -7,10 +7,10 @@ from urllib3 import HTTPResponse
 from urllib3 import Retry as Counts
 from urllib3.exceptions import ConnectTimeoutError, ProtocolError
 
-from resilient_session._failures import Failure
-from resilient_session._policy import Outcome, Retry, Rules, Stop, decide
-from resilient_session._retry import retry_from
-from resilient_session._settings import Settings
+from resilient_session._config._settings import Settings
+from resilient_session._policy._carried import retry_from
+from resilient_session._policy._decision import Outcome, Retry, Rules, Stop, decide
+from resilient_session._policy._failure import Failure
 
 LATE = Failure(ConnectionError("late"), ProtocolError("late"), sent=True, hopeless=None)
 EARLY = Failure(TimeoutError("early"), ConnectTimeoutError("early"), sent=False, hopeless=None)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from resilient_session._resolving import MOST_THREADS, Address, Resolver
+from resilient_session._transport._resolver import MOST_THREADS, Address, Resolver
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse, Retry
 from urllib3.exceptions import ConnectTimeoutError, ProtocolError
 
-from resilient_session._backoff import Backoff
-from resilient_session._retry import (
+from resilient_session._config._settings import Settings
+from resilient_session._policy._backoff import Backoff
+from resilient_session._policy._carried import (
     NO_METHODS,
     CarriedRetry,
     allows,
@@ -18,7 +19,6 @@ from resilient_session._retry import (
     schedule_of,
     wants_retry,
 )
-from resilient_session._settings import Settings
 
 SCHEDULE = Backoff(0.5, 30, jitter=False)
 BROKEN = ProtocolError("broken")

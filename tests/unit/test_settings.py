@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from urllib3 import Retry
 
-from resilient_session._options import RULED, TABLE, VARIABLES
-from resilient_session._settings import Settings, shown
+from resilient_session._config._options import RULED, TABLE, VARIABLES
+from resilient_session._config._settings import Settings, shown
 
 
 def of(environ=None, /, **given):

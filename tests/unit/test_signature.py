@@ -2,8 +2,8 @@
 
 import inspect
 
-from resilient_session._options import TABLE
-from resilient_session._signature import shows_options
+from resilient_session._config._options import TABLE
+from resilient_session._config._signature import shows_options
 
 
 class Adapter:

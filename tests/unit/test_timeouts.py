@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.util import Timeout
 
-from resilient_session._timeouts import (
+from resilient_session._time import (
     LONGEST,
     Clock,
     Deadline,

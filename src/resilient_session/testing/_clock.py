@@ -115,7 +115,7 @@ class _Takeover:
 
     @contextlib.contextmanager
     def clock(self, clock: VirtualClock | None) -> Iterator[VirtualClock]:
-        from resilient_session._timeouts import SystemClock  # noqa: PLC0415 - the server needs no session
+        from resilient_session._time import SystemClock  # noqa: PLC0415 - the server needs no session
 
         taken = VirtualClock(SystemClock().now()) if clock is None else clock
         self._enter(SystemClock, taken)

@@ -14,8 +14,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from resilient_session import _hints as hints
-from resilient_session._retry import (
+from resilient_session._policy import _server_delay as hints
+from resilient_session._policy._carried import (
     allows,
     count_down,
     own_wish,
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
     from urllib3 import BaseHTTPResponse
 
-    from resilient_session._failures import Failure
-    from resilient_session._options import Options
+    from resilient_session._config._options import Options
+    from resilient_session._policy._failure import Failure
 
 
 class Outcome(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError
 
-from resilient_session._backoff import Backoff
+from resilient_session._policy._backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
     from urllib3 import BaseHTTPResponse
 
-    from resilient_session._options import Options
+    from resilient_session._config._options import Options
 
 
 class CarriedRetry(urllib3.Retry):

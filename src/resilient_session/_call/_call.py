@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import urllib3
     from requests import PreparedRequest, Response
 
-    from resilient_session._attempts import Attempt
-    from resilient_session._timeouts import Deadline
+    from resilient_session._events import Attempt
+    from resilient_session._time import Deadline
 
 CHALLENGES = frozenset({401, 407})
 _SIGNATURES = ("Authorization", "Proxy-Authorization")

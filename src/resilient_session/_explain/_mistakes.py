@@ -10,18 +10,18 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
 from resilient_session._adapter import TimeoutHTTPAdapter
-from resilient_session._conduct import Conduct, OwnConduct
 from resilient_session._driven import DrivenHTTPAdapter
-from resilient_session._faults import BAD_CERTIFICATE, CUT_BODY, ONCE_SENT
+from resilient_session._explain._behavior import Conduct, OwnConduct
+from resilient_session._explain._faults import BAD_CERTIFICATE, CUT_BODY, ONCE_SENT
+from resilient_session._policy._carried import allows, is_stock, wants_retry
 from resilient_session._redact import redact_url
-from resilient_session._retry import allows, is_stock, wants_retry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from requests.adapters import BaseAdapter
 
-    from resilient_session._forecast import ExplainedFailure
+    from resilient_session._explain._forecast import ExplainedFailure
 
 _EXPECTED = (429, 500, 502, 503, 504)
 """Statuses that those who retry mostly mean to retry."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, NamedTuple
 
-from resilient_session._timeouts import LONGEST
+from resilient_session._time import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable

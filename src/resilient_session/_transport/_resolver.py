@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from urllib3.util import connection as urllib3_connection
 
-from resilient_session._timeouts import monotonic
+from resilient_session._time import monotonic
 
 MOST_THREADS = 64
 """Lookups under way at once; whoever comes then waits for a place, inside its own time."""

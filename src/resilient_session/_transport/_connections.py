@@ -24,19 +24,19 @@ from urllib3.exceptions import (
 )
 from urllib3.util import connection as urllib3_connection
 
-from resilient_session._exchange import Exchange, current
 from resilient_session._forks import forget_in_children
-from resilient_session._mixing import mixed
-from resilient_session._reading import ClampedResponse
-from resilient_session._timeouts import monotonic
-from resilient_session._tls import sharing
+from resilient_session._time import monotonic
+from resilient_session._transport._in_flight import Exchange, current
+from resilient_session._transport._mixin import mixed
+from resilient_session._transport._reading import ClampedResponse
+from resilient_session._transport._tls import sharing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from urllib3 import PoolManager
 
-    from resilient_session._resolving import Address
+    from resilient_session._transport._resolver import Address
 
 _OWN_MODULES = frozenset({"urllib3.connection", "urllib3.contrib.socks"})
 _SLICE = 65536

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypedDict
 
 import urllib3
 
-from resilient_session import _kinds as kinds
-from resilient_session._timeouts import Clock, SystemClock, Timeouts
+from resilient_session._config import _kinds as kinds
+from resilient_session._time import Clock, SystemClock, Timeouts
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
-    from resilient_session._attempts import Event
+    from resilient_session._events import Event
 
 PREFIX = "RESILIENT_SESSION_"
 

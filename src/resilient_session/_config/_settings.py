@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, cast
 
 import urllib3
 
-from resilient_session._options import PREFIX, RULED, TABLE, VARIABLES, Option, Options
+from resilient_session._config._options import PREFIX, RULED, TABLE, VARIABLES, Option, Options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resilient_session._kinds import Textual
+    from resilient_session._config._kinds import Textual
 
 _ELSEWHERE = {
     "method_whitelist": "`allowed_methods`",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
-from resilient_session._attempts import RetryScheduled, attempts_of
+from resilient_session._events import RetryScheduled, attempts_of
 from resilient_session._redact import redact_error
 from resilient_session._session import resilient_session
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import TextIO
 
-    from resilient_session._attempts import Attempt, Event
-    from resilient_session._options import Options
+    from resilient_session._config._options import Options
+    from resilient_session._events import Attempt, Event
 
 
 class Wanted(NamedTuple):

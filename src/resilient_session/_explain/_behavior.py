@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from resilient_session._bodies import Body
-from resilient_session._calls import Call
+from resilient_session._call._body import Body
+from resilient_session._call._call import Call
+from resilient_session._call._idempotency_key import HEADER, keyed
+from resilient_session._config._options import PREFIX, RULED
 from resilient_session._driven import DrivenHTTPAdapter
-from resilient_session._failures import failure_from, overdue, witnessed
-from resilient_session._keys import HEADER, keyed
-from resilient_session._options import PREFIX, RULED
-from resilient_session._policy import Outcome, Retry, Rules, Stop, decide
+from resilient_session._policy._carried import is_stock
+from resilient_session._policy._decision import Outcome, Retry, Rules, Stop, decide
+from resilient_session._policy._failure import failure_from, overdue, witnessed
 from resilient_session._redact import redact_url
-from resilient_session._retry import is_stock
-from resilient_session._timeouts import Deadline, Timeouts, nearest
+from resilient_session._time import Deadline, Timeouts, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from resilient_session._adapter import TimeoutHTTPAdapter
-    from resilient_session._failures import Failure
-    from resilient_session._faults import Fault
-    from resilient_session._timeouts import TimeoutType
+    from resilient_session._explain._faults import Fault
+    from resilient_session._policy._failure import Failure
+    from resilient_session._time import TimeoutType
 
 
 class Situation(NamedTuple):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest
 
-    from resilient_session._calls import Call
+    from resilient_session._call._call import Call
 
 HEADER = "Idempotency-Key"
 _METHODS = frozenset({"POST", "PATCH"})

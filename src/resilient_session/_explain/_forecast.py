@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import urllib3
 
-from resilient_session._conduct import Situation, shown_value
-from resilient_session._keys import HEADER
-from resilient_session._policy import Retry, Stop
-from resilient_session._retry import NO_METHODS, CarriedRetry
+from resilient_session._call._idempotency_key import HEADER
+from resilient_session._explain._behavior import Situation, shown_value
+from resilient_session._policy._carried import NO_METHODS, CarriedRetry
+from resilient_session._policy._decision import Retry, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from resilient_session._conduct import Conduct
-    from resilient_session._faults import Fault
-    from resilient_session._policy import Outcome
+    from resilient_session._explain._behavior import Conduct
+    from resilient_session._explain._faults import Fault
+    from resilient_session._policy._decision import Outcome
 
 MOST = 200
 """Retries; what goes on for longer is told as going on."""

@@ -11,10 +11,10 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import select_proxy
 
 from resilient_session._adapter import TimeoutHTTPAdapter
-from resilient_session._conduct import Conduct, OwnConduct
-from resilient_session._faults import ONCE_SENT, faults
-from resilient_session._forecast import MOST, ExplainedFailure, forecast
-from resilient_session._mistakes import mistakes, prefix_for
+from resilient_session._explain._behavior import Conduct, OwnConduct
+from resilient_session._explain._faults import ONCE_SENT, faults
+from resilient_session._explain._forecast import MOST, ExplainedFailure, forecast
+from resilient_session._explain._mistakes import mistakes, prefix_for
 from resilient_session._redact import redact_error, redact_url
 
 __all__ = ["ExplainedFailure", "Explanation", "explain"]
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from requests import PreparedRequest
     from requests.adapters import BaseAdapter
 
-    from resilient_session._timeouts import Timeouts, TimeoutType
+    from resilient_session._time import Timeouts, TimeoutType
 
 
 class Explanation(NamedTuple):

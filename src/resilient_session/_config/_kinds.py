@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 import urllib3
 
-from resilient_session._timeouts import LONGEST, Clock, Timeouts
+from resilient_session._time import LONGEST, Clock, Timeouts
 
 _METHOD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _TRUE = frozenset({"true", "yes", "on", "1"})

@@ -15,19 +15,19 @@ from requests.exceptions import ContentDecodingError, SSLError
 from urllib3 import HTTPResponse
 from urllib3 import exceptions as urllib3_exceptions
 
-from resilient_session._attempts import attempts_of
-from resilient_session._calls import is_redirect
+from resilient_session._call._call import is_redirect
 from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
-from resilient_session._failures import let_go
-from resilient_session._mixing import mixed
-from resilient_session._reading import ClampedResponse
+from resilient_session._events import attempts_of
+from resilient_session._policy._failure import let_go
+from resilient_session._transport._mixin import mixed
+from resilient_session._transport._reading import ClampedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from requests import RequestException, Response
 
-    from resilient_session._exchange import Exchange
+    from resilient_session._transport._in_flight import Exchange
 
 PIECE = 262144
 """Bytes; what is read at a time of a body that is kept as a whole, and not decoded. `requests` takes 10 KiB."""

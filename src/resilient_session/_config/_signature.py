@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from resilient_session._options import TABLE, Options
+from resilient_session._config._options import TABLE, Options
 
 if TYPE_CHECKING:
     import inspect

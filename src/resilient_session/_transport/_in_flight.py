@@ -9,10 +9,10 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from resilient_session._timeouts import Deadline, Timeouts, monotonic, nearest
+from resilient_session._time import Deadline, Timeouts, monotonic, nearest
 
 if TYPE_CHECKING:
-    from resilient_session._resolving import Resolver
+    from resilient_session._transport._resolver import Resolver
 
 _SLACK = 0.01
 """Seconds; to lower a socket's timeout by less than this is not worth the system call."""

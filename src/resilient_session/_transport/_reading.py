@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from urllib3.exceptions import HTTPError
 
-from resilient_session._exchange import Exchange, current
-from resilient_session._head import plain_head
-from resilient_session._timeouts import Deadline, SystemClock
+from resilient_session._time import Deadline, SystemClock
+from resilient_session._transport._head import plain_head
+from resilient_session._transport._in_flight import Exchange, current
 
 if TYPE_CHECKING:
     from requests import Response

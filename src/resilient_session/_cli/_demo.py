@@ -18,8 +18,8 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from resilient_session._options import TABLE, Options
-from resilient_session._selfsigned import SelfSigned
+from resilient_session._cli._selfsigned import SelfSigned
+from resilient_session._config._options import TABLE, Options
 from resilient_session._session import resilient_session
 from resilient_session.testing import FaultServer, Reply, VirtualClock
 
