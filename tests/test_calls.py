@@ -157,7 +157,7 @@ def test_file_that_was_closed_meanwhile_is_not_sent_again(clock):
     session = resilient_session(retry_if=lambda response: body.close(), clock=clock)
     with FaultServer(Reply(503), Reply(200)) as server:
         response = session.put(server.url("/"), data=body)
-    assert "could not be put back" in attempts_of(response)[-1].reason
+    assert "could not be rewound" in attempts_of(response)[-1].reason
 
 
 def test_cookie_of_a_failed_attempt_reaches_the_next_one_and_the_session(session):

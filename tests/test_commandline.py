@@ -58,8 +58,8 @@ def test_timeline_of_a_call_that_recovers(run, clock):
     assert err[0] == f"GET {server.url('/items')}"
     assert re.fullmatch(r"  1  at +0.000 s  took +0.000 s  503 +status 503; next in 0.500 s", err[1])
     assert re.fullmatch(
-        r"  2  at +0.500 s  took +0.000 s  200, ChunkedEncodingError  ChunkedEncodingError once the request was "
-        r"on its way; next in 1.000 s",
+        r"  2  at +0.500 s  took +0.000 s  200, ChunkedEncodingError  ChunkedEncodingError after the request was "
+        r"sent; next in 1.000 s",
         err[2],
     )
     assert re.fullmatch(r"  3  at +1.500 s  took +0.000 s  200 +status 200", err[3])

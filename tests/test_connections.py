@@ -53,7 +53,7 @@ def test_connection_that_idled_too_long_is_not_used_again(idle, limit, reused, c
     session = resilient_session(idle_timeout=limit, clock=clock)
     with FaultServer() as server:
         session.get(server.url("/"))
-        pooled(session, server)._used -= idle
+        clock.advance(idle)
         session.get(server.url("/"))
     assert connections(server) == [1, 1 if reused else 2]
 
@@ -62,10 +62,10 @@ def test_connection_that_idled_too_long_is_not_used_again(idle, limit, reused, c
     ("header", "idle", "reused"),
     [("timeout=5", 4, True), ("timeout=5", 6, False), ("max=100, timeout=7", 8, False), ("max=100", 8, True)],
 )
-def test_server_is_believed_how_long_it_keeps_connections(header, idle, reused, session):
+def test_server_is_believed_how_long_it_keeps_connections(header, idle, reused, session, clock):
     with FaultServer(default=Reply(200, headers={"Keep-Alive": header})) as server:
         session.get(server.url("/"))
-        pooled(session, server)._used -= idle
+        clock.advance(idle)
         session.get(server.url("/"))
     assert connections(server) == [1, 1 if reused else 2]
 
@@ -85,7 +85,7 @@ def test_request_that_must_not_be_repeated_takes_young_connections_only(idle, he
     session = resilient_session(clock=clock, **options)
     with FaultServer() as server:
         session.get(server.url("/"))
-        pooled(session, server)._used -= idle
+        clock.advance(idle)
         session.post(server.url("/"), headers=headers)
     assert connections(server) == [1, 1 if reused else 2]
 
@@ -99,6 +99,7 @@ def test_tunnel_is_not_used_again_when_it_idled_too_long(authority, tmp_path, cl
     with FaultServer(tls=tls, tunnel=True) as proxy:
         for _ in range(2):
             session.get("https://origin.test/", proxies={"https": proxy.url()}, verify=str(bundle))
+            clock.advance(1)
     assert [request.method for request in proxy.requests] == ["CONNECT", "GET", "CONNECT", "GET"]
 
 

@@ -36,9 +36,9 @@ DRIPPING = {"drip": 0.01, "headers": {"X-Long": "x" * 1000}}
 @pytest.mark.parametrize(
     ("reply", "stage"),
     [
-        (Reply.stall(), "waiting for the answer"),
-        (Reply(200, "body", **DRIPPING), "waiting for the answer"),
-        (Reply(200, "body", endless="interim"), "waiting for the answer"),
+        (Reply.stall(), "waiting for the response"),
+        (Reply(200, "body", **DRIPPING), "waiting for the response"),
+        (Reply(200, "body", endless="interim"), "waiting for the response"),
         (Reply(200, "x" * 1000, drip=0.01, drip_part="body"), "reading the body"),
         (Reply(200, "body", cut="body", by="stall"), "reading the body"),
         (Reply(200, endless=True), "reading the body"),

@@ -299,7 +299,7 @@ def test_users_own_callables_are_not_asked():
         ("read timeout", "GET", {"deadline": 20}, "deadline=20 (argument) leaves no time"),
         ("port refused", "GET", {"total": 2, "connect": 2}, "total=2 (argument) and connect=2 (argument)"),
         ("port refused", "GET", {"connect": 2}, "connect=2 (argument)"),
-        ("certificate refused", "GET", {}, "a certificate or a handshake that was refused is refused again"),
+        ("certificate refused", "GET", {}, "not retried: the certificate or handshake would be refused again"),
         ("status 503", "GET", {"max_retries": 1}, "allowed_methods (default) has GET; total=1 (max_retries)"),
         (
             "status 503",

@@ -81,12 +81,12 @@ def test_child_that_reads_on_in_a_stream_of_its_parent_gets_an_error_and_no_end(
 
 
 def test_child_makes_sessions_whatever_its_parents_threads_were_at():
-    held, let_go = threading.Event(), threading.Event()
+    held, clear_frames = threading.Event(), threading.Event()
 
     def hold():
         with _install._lock:
             held.set()
-            let_go.wait()
+            clear_frames.wait()
 
     def work():
         made = []
@@ -102,5 +102,5 @@ def test_child_makes_sessions_whatever_its_parents_threads_were_at():
         try:
             assert in_child(work)
         finally:
-            let_go.set()
+            clear_frames.set()
             holding.join()

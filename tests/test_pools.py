@@ -249,7 +249,9 @@ def test_pools_that_come_and_go_are_known_by_the_same_keys():
     for _ in range(3):
         for name in "abc":
             pool_of(ours, f"http://{name}.example/")
-    assert len(ours._pools._known) == (3 if hasattr(HTTPAdapter, "build_connection_pool_key_attributes") else 0)
+    assert len(ours._known_pools._known) == (
+        3 if hasattr(HTTPAdapter, "build_connection_pool_key_attributes") else 0
+    )
 
 
 def test_pool_that_is_not_found_by_its_key_is_not_known():
@@ -261,7 +263,7 @@ def test_pool_that_is_not_found_by_its_key_is_not_known():
 
 def test_secrets_in_urls_are_not_remembered(adapter):
     pool_of(adapter, "https://user:secret@shop.example/")
-    assert not adapter._pools._known
+    assert not adapter._known_pools._known
 
 
 def test_client_certificates_and_proxies_are_left_to_requests(adapter):

@@ -225,7 +225,7 @@ def test_adapter_takes_the_four_of_requests_by_position():
 
 
 def test_more_by_position_or_twice_is_an_error():
-    with pytest.raises(TypeError, match="5 arguments by position"):
+    with pytest.raises(TypeError, match="5 positional arguments"):
         TimeoutHTTPAdapter(1, 2, 3, False, 5)
     with pytest.raises(TypeError, match="pool_connections: given twice"):
         TimeoutHTTPAdapter(1, pool_connections=2)

@@ -5,25 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
+from urllib3 import PoolManager
 
 from resilient_session._adapter import LoggingHTTPAdapter
-from resilient_session._single_shot import single_shot
+from resilient_session._attempt import Transport
+from resilient_session._policy._carried import retry_from
+from resilient_session._transport._hidden_retries import hide_retries
+from resilient_session._transport._in_flight import current
+from resilient_session._transport._pools import instrument, instrument_proxy
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
     from requests.adapters import BaseAdapter
     from typing_extensions import Self
 
-    from resilient_session._call._call import OpenCalls
+    from resilient_session._call._continuing import OpenCalls
     from resilient_session._config._settings import Settings
-    from resilient_session._hop import Sending
+
+_OWN = ("inner", "_settings", "_calls", "_resolver", "_known_pools", "_retry", "_rules", "_of_parent")
+"""The attributes of the driver itself. All others are the driven adapter's."""
 
 
 class DrivenHTTPAdapter(LoggingHTTPAdapter):
-    """The loop around an adapter that does something of its own: a cache, a TLS context, a Unix socket.
+    """The loop around an adapter with a job of its own: a cache, a TLS context, a Unix socket.
 
     Attributes:
-        inner: the adapter that sends. Its own retries are out of sight while it does.
+        inner: the adapter that sends. Its own retries are hidden from it meanwhile.
     """
 
     inner: Any = None
@@ -31,26 +38,58 @@ class DrivenHTTPAdapter(LoggingHTTPAdapter):
     @classmethod
     def around(cls, inner: BaseAdapter, settings: Settings, calls: OpenCalls) -> Self:
         """Drive an adapter."""
-        adapter = cls.with_settings(settings, calls)
+        adapter = cls.__new__(cls)
         adapter.inner = inner
-        adapter._believes = isinstance(inner, HTTPAdapter)  # noqa: SLF001 - its own class
+        adapter._configure(settings, calls)  # noqa: SLF001 - its own class
+        adapter.max_retries = retry_from(settings.values)
         return adapter
 
     def __getattr__(self, name: str) -> Any:
-        """Show the attributes that are the inner adapter's own."""
+        """Show the attributes of the driven adapter."""
         return getattr(self.inner, name)
 
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute where it is read: on the driven adapter, if it is not the driver's own."""
+        own = name in _OWN or hasattr(type(self), name)
+        object.__setattr__(self if own else self.inner, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self if name in vars(self) else self.inner, name)
+
     def __getstate__(self) -> dict[str, Any]:
-        """Keep the inner adapter in a pickle."""
-        return {**super().__getstate__(), "inner": self.inner, "_believes": self._believes}
+        """Keep the driven adapter in a pickle, which has pools of its own."""
+        return {name: vars(self)[name] for name in _OWN if name in vars(self) and name != "_of_parent"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._configure(self._settings, self._calls)
+
+    def renew_after_fork(self) -> None:
+        """Begin anew in a forked child."""
+        self._of_parent = self._resolver
+        self._configure(self._settings, self._calls)
 
     def close(self) -> None:
-        """Close the inner adapter's connections."""
+        """Close the driven adapter's connections."""
         self.inner.close()
-        super().close()
 
-    def _send_once(self, request: PreparedRequest, sending: Sending) -> Response:
-        once = single_shot(self.inner) if isinstance(self.inner, HTTPAdapter) else self.inner
-        response: Response = once.send(request, **sending)
+    def _transport(self) -> Transport:
+        inner = self.inner
+        is_http_adapter = isinstance(inner, HTTPAdapter)
+        if is_http_adapter:
+            hide_retries(type(inner))
+            manager = getattr(inner, "poolmanager", None)
+            if isinstance(manager, PoolManager):
+                instrument(manager)
+        return Transport(self._send_once, inner, self._resolver, trusts_error_types=is_http_adapter)
+
+    def _send_once(self, request: PreparedRequest, **arguments: Any) -> Response:
+        inner, in_flight = self.inner, current()
+        if not isinstance(inner, HTTPAdapter):
+            if arguments["timeout"] is None and in_flight is not None:
+                arguments["timeout"] = in_flight.timeouts  # it has no pool of ours that would set the default
+        elif arguments["proxies"]:
+            instrument_proxy(inner, str(request.url), arguments["proxies"])
+        response: Response = inner.send(request, **arguments)
         response.connection = self
         return response

@@ -1,29 +1,67 @@
-"""What happened so far: the attempts of a call, and the events that tell of them."""
+"""What happened: the attempts of a call, and the events that report them.
+
+These records are read by name. They are not tuples, and a later version may add fields.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
     from requests import Response
+    from typing_extensions import Never
+
+_set = object.__setattr__
 
 
-class Attempt(NamedTuple):
-    """One try at a request, finished.
+class Record:
+    """A frozen object with named fields, cheaper to import than a dataclass or a NamedTuple."""
+
+    __slots__ = ()
+    _fields: ClassVar[tuple[str, ...]] = ()
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self._fields)
+
+    def __setattr__(self, name: str, value: object) -> Never:
+        raise AttributeError(f"{type(self).__name__} is read-only")
+
+    def __delattr__(self, name: str) -> Never:
+        raise AttributeError(f"{type(self).__name__} is read-only")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._values()))
+
+    def __repr__(self) -> str:
+        fields = (f"{name}={getattr(self, name)!r}" for name in self._fields)
+        return f"{type(self).__name__}({', '.join(fields)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._values()
+
+
+class Attempt(Record):
+    """One attempt, finished.
 
     Attributes:
-        number: which try of its call it was, counted from 1.
+        number: which attempt of its call it was, counted from 1.
         method: the HTTP method.
         url: the URL, without userinfo, query values and fragment.
         start: seconds on the session's clock at which it began.
-        duration: seconds it took, its body included where the attempt read it.
-        status: the status that the server answered; None if it did not get so far.
-        error: what went wrong; None if an answer came whole.
+        duration: seconds it took, including the body if the attempt read it.
+        status: the status of the response; None if there was none.
+        error: what went wrong; None if a response arrived whole.
         wait: seconds waited after it, before the next one; None if it was the last.
-        reason: why another try followed, or why none did.
+        reason: why a retry followed, or why none did.
     """
+
+    _fields = ("number", "method", "url", "start", "duration", "status", "error", "wait", "reason")
+    __slots__ = _fields
 
     number: int
     method: str
@@ -35,49 +73,85 @@ class Attempt(NamedTuple):
     wait: float | None
     reason: str
 
+    def __init__(  # noqa: PLR0913, PLR0917 - a record's fields, in the order of its slots
+        self,
+        number: int,
+        method: str,
+        url: str,
+        start: float,
+        duration: float,
+        status: int | None = None,
+        error: Exception | None = None,
+        wait: float | None = None,
+        reason: str = "",
+    ) -> None:
+        _set(self, "number", number)
+        _set(self, "method", method)
+        _set(self, "url", url)
+        _set(self, "start", start)
+        _set(self, "duration", duration)
+        _set(self, "status", status)
+        _set(self, "error", error)
+        _set(self, "wait", wait)
+        _set(self, "reason", reason)
 
-class RetryScheduled(NamedTuple):
-    """Another try was decided on; told before the wait.
+
+class RetryScheduled(Record):
+    """A retry was decided on; reported before the wait.
 
     Attributes:
-        attempt: the try that failed, with the reason and the wait that follows.
+        attempt: the attempt that failed, with the reason and the wait that follows.
     """
+
+    _fields = __slots__ = ("attempt",)
 
     attempt: Attempt
 
-
-class Recovered(NamedTuple):
-    """A call that failed at first has its answer.
-
-    Attributes:
-        attempts: all tries of the call, the good one last.
-    """
-
-    attempts: tuple[Attempt, ...]
+    def __init__(self, attempt: Attempt) -> None:
+        _set(self, "attempt", attempt)
 
 
-class GaveUp(NamedTuple):
-    """A call ends with a failure: an error, or a status that was worth another try.
-
-    Attributes:
-        attempts: all tries of the call; the last one says why there is no other.
-    """
+class _CallEnded(Record):
+    _fields = __slots__ = ("attempts",)
 
     attempts: tuple[Attempt, ...]
+
+    def __init__(self, attempts: tuple[Attempt, ...]) -> None:
+        _set(self, "attempts", attempts)
+
+
+class Recovered(_CallEnded):
+    """A call that failed at first has its response.
+
+    Attributes:
+        attempts: all attempts of the call; the last one succeeded.
+    """
+
+    __slots__ = ()
+
+
+class GaveUp(_CallEnded):
+    """A call ends with a failure: an error, or a status that called for a retry.
+
+    Attributes:
+        attempts: all attempts of the call; the last one has the reason why no other follows.
+    """
+
+    __slots__ = ()
 
 
 Event: TypeAlias = "RetryScheduled | Recovered | GaveUp"
 
 
 def attempts_of(outcome: Response | BaseException) -> tuple[Attempt, ...]:
-    """Tell how an outcome came about.
+    """Return the attempts that led to an outcome.
 
     Args:
         outcome: a response, or the exception that a call raised.
 
     Returns:
-        The tries of the call, redirects and answers to authentication included, the first one first. Empty if
-        they are not known: no resilient session made it, or it was pickled on the way (exceptions keep theirs).
+        The attempts of the call in order, redirects and re-sends for authentication included. Empty if they are not
+        known: no resilient session made the outcome, or it was pickled on the way (exceptions keep theirs).
     """
     attempts = getattr(outcome, "attempts", None)
     if attempts is None and isinstance(outcome, BaseException):

@@ -15,7 +15,7 @@ from weakref import WeakSet
 class Inherited(Protocol):
     """What a child gets a copy of."""
 
-    def forget_parent(self) -> None:
+    def renew_after_fork(self) -> None:
         """Begin anew, without taking a lock."""
         ...
 
@@ -23,14 +23,14 @@ class Inherited(Protocol):
 _inherited: WeakSet[Inherited] = WeakSet()
 
 
-def forget_in_children(thing: Inherited) -> None:
+def renew_in_children(thing: Inherited) -> None:
     """Have a thing begin anew in every child that is forked while it lives."""
     _inherited.add(thing)
 
 
 def _begin_anew() -> None:
     for thing in list(_inherited):
-        thing.forget_parent()
+        thing.renew_after_fork()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks

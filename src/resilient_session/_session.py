@@ -10,7 +10,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from resilient_session._adapter import LoggingHTTPAdapter, TimeoutHTTPAdapter
-from resilient_session._call._call import OpenCalls
+from resilient_session._call._continuing import OpenCalls
 from resilient_session._config._options import RULED, Options
 from resilient_session._config._settings import Settings, shown
 from resilient_session._config._signature import shows_options

@@ -8,7 +8,7 @@ import requests
 from resilient_session._events import Attempt, GaveUp, Recovered, RetryScheduled, attempts_of
 
 FIRST = Attempt(1, "GET", "https://example.com/", 10.0, 0.5, 503, None, 2.0, "status 503")
-LAST = FIRST._replace(number=2, start=12.5, status=200, wait=None, reason="status 200")
+LAST = Attempt(2, "GET", "https://example.com/", 12.5, 0.5, 200, reason="status 200")
 
 
 def outcome(kind, **attributes):
@@ -48,5 +48,17 @@ def test_a_response_found_by_its_attribute_is_not_taken_for_an_exception_s():
 @pytest.mark.parametrize("record", [FIRST, RetryScheduled(FIRST), Recovered((FIRST, LAST)), GaveUp((FIRST,))])
 def test_records_are_frozen_and_survive_pickling(record):
     assert pickle.loads(pickle.dumps(record)) == record  # noqa: S301 - pickled right here
-    with pytest.raises(AttributeError):
-        setattr(record, record._fields[0], None)
+    name = record._fields[0]
+    with pytest.raises(AttributeError, match="read-only"):
+        setattr(record, name, None)
+    with pytest.raises(AttributeError, match="read-only"):
+        delattr(record, name)
+
+
+def test_records_are_read_by_name_and_compared_by_value():
+    assert Recovered((FIRST, LAST)) == Recovered((FIRST, LAST))
+    assert hash(Recovered((FIRST,))) == hash(Recovered((FIRST,)))
+    assert FIRST != LAST
+    assert Recovered((FIRST,)) != GaveUp((FIRST,))
+    assert "status=503" in repr(FIRST)
+    assert not isinstance(FIRST, tuple)

@@ -68,7 +68,7 @@ def test_a_factor_of_zero_waits_for_nothing(ceiling, retry):
 def test_without_a_source_of_chance_waits_are_drawn_at_random():
     backoff = Backoff(10, 10, jitter=True)
     assert len({backoff.wait(1) for _ in range(20)}) > 1
-    assert len({backoff.after_wish(10) for _ in range(20)}) > 1
+    assert len({backoff.jittered(10) for _ in range(20)}) > 1
 
 
 @pytest.mark.parametrize("jitter", [True, False])
@@ -83,7 +83,7 @@ def test_a_rule_is_told_which_retry_it_is():
 
 @pytest.mark.parametrize("wait", [-1, -0.001, math.nan, math.inf, 1e300, None, "5", True, [1]])
 def test_a_rule_that_gives_no_seconds_is_an_error_that_says_so(wait):
-    with pytest.raises(ValueError, match=r"^backoff\(4\) gave .*: it must give seconds, 0 or more$") as caught:
+    with pytest.raises(ValueError, match=r"^backoff\(4\) returned .*: must return seconds, 0 or more$") as caught:
         Backoff(0.5, 30, jitter=True, rule=lambda _: wait).wait(4)
     assert repr(wait) in str(caught.value)
 
@@ -93,9 +93,9 @@ def test_a_rule_that_gives_no_seconds_is_an_error_that_says_so(wait):
     [(False, most, 60.0), (True, least, 60.0), (True, lambda: 0.5, 63.0), (True, most, 66.0)],
 )
 def test_a_wish_is_waited_out_with_a_little_positive_jitter(jitter, draw, wait):
-    assert Backoff(0.5, 30, jitter).after_wish(60.0, draw) == pytest.approx(wait, abs=1e-9)
+    assert Backoff(0.5, 30, jitter).jittered(60.0, draw) == pytest.approx(wait, abs=1e-9)
 
 
 @given(wish=seconds, draw=draws)
 def test_nobody_asks_earlier_than_told_nor_much_later(wish, draw):
-    assert wish <= Backoff(0.5, 30, jitter=True).after_wish(wish, lambda: draw) <= wish * 1.1001
+    assert wish <= Backoff(0.5, 30, jitter=True).jittered(wish, lambda: draw) <= wish * 1.1001

@@ -7,8 +7,10 @@ import pytest
 from requests import PreparedRequest, Request, Response
 from urllib3 import Retry
 
-from resilient_session._call._call import Call, OpenCalls
-from resilient_session._time import Deadline
+from resilient_session._call._call import Call
+from resilient_session._call._continuing import OpenCalls
+from resilient_session._config._settings import Settings
+from resilient_session._policy._decision import Rules
 
 HERE = "https://example.com/a"
 
@@ -38,18 +40,30 @@ def calls():
     return OpenCalls()
 
 
+def call_with(**options):
+    return Call(Settings.of(options, {}).values, Retry(3), Rules(frozenset(), 0))
+
+
 @pytest.fixture
 def call():
-    return Call(Retry(3))
+    return call_with()
 
 
 def test_a_call_begins_with_nothing_tried(call):
-    assert (call.retries.total, call.attempts, call.key, call.spent, call.deadline) == (3, [], None, None, None)
+    assert (call.retries.total, call.attempts, call.key, call.consumed_body, call.deadline) == (
+        3,
+        [],
+        None,
+        None,
+        None,
+    )
 
 
 def test_a_call_knows_its_deadline(clock):
-    end = Deadline(10, clock)
-    assert Call(Retry(3), end).deadline is end
+    deadline = call_with(deadline=10, clock=clock).deadline
+    assert deadline.seconds == 10
+    clock.advance(4)
+    assert deadline.left() == 6
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

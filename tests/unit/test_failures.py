@@ -12,7 +12,7 @@ from urllib3 import exceptions as urllib3
 from urllib3.connection import HTTPConnection
 
 from resilient_session import _errors
-from resilient_session._policy._failure import failure_from, mention, overdue, unreadable, witnessed
+from resilient_session._policy._failure import append_hint, body_error, failure_from, observed, overdue
 
 REQUEST = requests.Request("GET", "https://example.com/").prepare()
 POOL = HTTPConnectionPool("example.com")
@@ -97,8 +97,8 @@ def test_a_failure_to_send_may_pass_and_is_raised_as_requests_would(error, cause
 
 
 CERTIFICATE = ssl.SSLCertVerificationError(1, "certificate verify failed: self-signed certificate")
-REFUSED_TLS = "a certificate or a handshake that was refused is refused again"
-REFUSED_TUNNEL = "the proxy refuses the tunnel"
+REFUSED_TLS = "not retried: the certificate or handshake would be refused again"
+REFUSED_TUNNEL = "not retried: the proxy refused the tunnel"
 
 
 @pytest.mark.parametrize(
@@ -128,11 +128,11 @@ REFUSED_TUNNEL = "the proxy refuses the tunnel"
         (tunnel("429 Too Many Requests"), None),
         (tunnel("503 Service Unavailable"), None),
         (exceptions.ConnectionError(urllib3.ProtocolError("no certificate in the drawer")), None),
-        (exceptions.InvalidURL("no host"), "InvalidURL is not cured by another try"),
-        (exceptions.InvalidSchema("no adapter"), "InvalidSchema is not cured by another try"),
-        (exceptions.InvalidHeader("bad"), "InvalidHeader is not cured by another try"),
-        (urllib3.LocationValueError("no host"), "InvalidURL is not cured by another try"),
-        (ValueError("a bug"), "ValueError is not cured by another try"),
+        (exceptions.InvalidURL("no host"), "InvalidURL is not retryable"),
+        (exceptions.InvalidSchema("no adapter"), "InvalidSchema is not retryable"),
+        (exceptions.InvalidHeader("bad"), "InvalidHeader is not retryable"),
+        (urllib3.LocationValueError("no host"), "InvalidURL is not retryable"),
+        (ValueError("a bug"), "ValueError is not retryable"),
     ],
 )
 def test_what_another_try_meets_again_is_hopeless(error, hopeless):
@@ -184,12 +184,12 @@ def test_a_failure_in_a_body_keeps_the_status():
 @pytest.mark.parametrize("error", [exceptions.ConnectionError(CUT), exceptions.ConnectTimeout(exhausted(REFUSED))])
 def test_what_the_connection_saw_outdoes_what_the_error_lets_suppose(error):
     failure = failure_from(error, REQUEST)
-    assert witnessed(failure, sent=True) == failure._replace(sent=True)
+    assert observed(failure, sent=True) == failure._replace(sent=True)
 
 
 def test_a_failure_before_the_request_was_written_counts_as_one_of_connecting():
     failure = failure_from(exceptions.ConnectionError(CUT), REQUEST)
-    seen = witnessed(failure, sent=False)
+    seen = observed(failure, sent=False)
     assert (seen.sent, seen.error) == (False, failure.error)
     assert seen.cause.args == (CUT,)
     left = Retry(3, connect=1, read=1).increment("GET", "/", error=seen.cause)
@@ -198,7 +198,7 @@ def test_a_failure_before_the_request_was_written_counts_as_one_of_connecting():
 
 def test_a_failure_to_connect_stays_the_one_it_was():
     failure = failure_from(exceptions.ConnectionError(exhausted(REFUSED)), REQUEST)
-    assert witnessed(failure, sent=False) == failure
+    assert observed(failure, sent=False) == failure
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_what_is_no_timeout_was_not_caused_by_the_deadline(error):
     ],
 )
 def test_malformed_framing_is_a_body_cut_short(error):
-    read = unreadable(error, REQUEST)
+    read = body_error(error, REQUEST)
     assert type(read) is exceptions.ChunkedEncodingError
     assert str(read) == str(error)
     assert read.request is REQUEST
@@ -254,7 +254,7 @@ def test_malformed_framing_is_a_body_cut_short(error):
 
 
 def test_a_body_that_stalls_is_a_read_timeout():
-    read = unreadable(SILENT, REQUEST)
+    read = body_error(SILENT, REQUEST)
     assert type(read) is exceptions.ConnectionError
     assert read.request is REQUEST
     assert type(failure_from(read, REQUEST).error) is _errors.ReadTimeout
@@ -264,7 +264,7 @@ def test_a_body_that_stalls_is_a_read_timeout():
     "error", [exceptions.ConnectionError(CUT), exceptions.ContentDecodingError("bad"), KeyError("a bug")]
 )
 def test_other_errors_while_a_body_is_read_stay_what_they_are(error):
-    assert unreadable(error, REQUEST) is error
+    assert body_error(error, REQUEST) is error
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_other_errors_while_a_body_is_read_stay_what_they_are(error):
 def test_a_timeout_takes_a_mention(make, text):
     error = make()
     told = type(error.args[0])
-    mention(error, "(default)")
+    append_hint(error, "(default)")
     assert str(error).endswith(text)
     assert type(error.args[0]) is told
 
@@ -287,13 +287,13 @@ def test_a_timeout_takes_a_mention(make, text):
 @pytest.mark.parametrize("kind", [exceptions.Timeout, lambda: exceptions.ConnectTimeout(TimeoutError())])
 def test_a_timeout_without_words_takes_a_mention_alone(kind):
     error = kind()
-    mention(error, "(default)")
+    append_hint(error, "(default)")
     assert str(error).strip() == "(default)"
 
 
 def test_a_mention_leaves_the_other_arguments_of_a_timeout_alone():
     error = exceptions.ReadTimeout("silent", "more")
-    mention(error, "(default)")
+    append_hint(error, "(default)")
     assert error.args == ("silent (default)", "more")
 
 
@@ -302,5 +302,5 @@ def test_a_mention_leaves_the_other_arguments_of_a_timeout_alone():
 )
 def test_an_error_that_is_no_timeout_of_an_attempt_takes_no_mention(error):
     before = error.args
-    mention(error, "(default)")
+    append_hint(error, "(default)")
     assert error.args == before

@@ -7,14 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3 import HTTPHeaderDict
 
-from resilient_session._policy._server_delay import should_retry, wish
+from resilient_session._policy._server_delay import requested_delay, should_retry
 
 NOW = 784111777.0  # Sun, 06 Nov 1994 08:49:37 GMT, the moment of RFC 9110's examples
 LATER = 2e9  # a moment that an epoch of ten digits can name
 
 
 def asked(status=503, now=NOW, **headers):
-    return wish(status, HTTPHeaderDict({name.replace("_", "-"): value for name, value in headers.items()}), now)
+    return requested_delay(
+        status, HTTPHeaderDict({name.replace("_", "-"): value for name, value in headers.items()}), now
+    )
 
 
 @pytest.mark.parametrize(
@@ -206,7 +208,7 @@ NAMES = [
     now=st.floats(0, 1e10),
 )
 def test_no_text_in_any_header_raises_or_asks_for_less_than_nothing(headers, status, now):
-    seconds = wish(status, HTTPHeaderDict(headers), now)
+    seconds = requested_delay(status, HTTPHeaderDict(headers), now)
     assert seconds is None or (seconds >= 0 and math.isfinite(seconds))
     assert should_retry(HTTPHeaderDict(headers)) in {None, True, False}
 
@@ -233,4 +235,4 @@ def test_a_server_may_leave_open_whether_another_try_is_worth_it():
 
 
 def test_date_that_is_in_no_calendar_is_no_wish():
-    assert wish(503, {"retry-after": "Sun, 99 Nov 2026 08:49:37 GMT"}, 0) is None
+    assert requested_delay(503, {"retry-after": "Sun, 99 Nov 2026 08:49:37 GMT"}, 0) is None

@@ -8,15 +8,21 @@ from urllib3 import Retry
 
 from resilient_session._call._call import Call
 from resilient_session._call._idempotency_key import HEADER, keyed
+from resilient_session._config._settings import Settings
+from resilient_session._policy._decision import Rules
 
 
 def prepared(method="POST", **headers):
     return Request(method, "https://example.com/", data=b"abc", headers=headers).prepare()
 
 
+def new_call():
+    return Call(Settings.of({}, {}).values, Retry(3), Rules(frozenset(), 0))
+
+
 @pytest.fixture
 def call():
-    return Call(Retry(3))
+    return new_call()
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "post"])
@@ -58,7 +64,7 @@ def test_without_the_option_no_request_gets_a_key(call):
 def test_every_request_of_a_call_carries_the_same_key_and_another_call_another(call):
     first, second = (keyed(prepared(), call, True).headers[HEADER] for _ in range(2))
     assert first == second
-    assert keyed(prepared(), Call(Retry(3)), True).headers[HEADER] != first
+    assert keyed(prepared(), new_call(), True).headers[HEADER] != first
 
 
 def test_a_callable_makes_the_key_once_of_the_caller_s_request(call):

@@ -26,13 +26,13 @@ class Picky(Counts):
         return (method, status_code, has_retry_after) == ("PUT", 418, True)
 
 
-ON_ITS_WAY = "ConnectionError once the request was on its way"
+ON_ITS_WAY = "ConnectionError after the request was sent"
 UNSENT = "TimeoutError before the request was sent"
 
 
 def answered(status, headers=None, *, method="GET", **facts):
     answer = HTTPResponse(status=status, headers=headers or {}, preload_content=False)
-    return Outcome(method, "https://example.com/", answer=answer, **facts)
+    return Outcome(method, "https://example.com/", response=answer, **facts)
 
 
 def failed(failure, *, method="GET", **facts):
@@ -58,8 +58,8 @@ SOON = {"Retry-After": "1"}
         (failed(EARLY), {}, UNSENT),
         (answered(503), {}, "status 503"),
         (answered(418), {"status_forcelist": [418]}, "status 418"),
-        (answered(200, verdict=True), {}, "retry_if says so"),
-        (answered(503, SHOULD_NOT, verdict=True), {}, "retry_if says so"),
+        (answered(200, opinion=True), {}, "status 200 (retry_if returned True)"),
+        (answered(503, SHOULD_NOT, opinion=True), {}, "status 503 (retry_if returned True)"),
         (answered(400, SHOULD), {}, "status 400 with x-should-retry: true"),
         (answered(503, SHOULD), {}, "status 503 with x-should-retry: true"),
         (answered(503, {"x-should-retry": "perhaps"}), {}, "status 503"),
@@ -72,12 +72,12 @@ SOON = {"Retry-After": "1"}
         (
             failed(LATE, method="POST"),
             {"allowed_methods": ["post"]},
-            "ConnectionError once the request was on its way",
+            "ConnectionError after the request was sent",
         ),
         (
             failed(LATE, method="post"),
             {"allowed_methods": ["POST"]},
-            "ConnectionError once the request was on its way",
+            "ConnectionError after the request was sent",
         ),
         (failed(LATE, method="POST"), {"allowed_methods": None}, ON_ITS_WAY),
         (answered(503, method="POST", keyed=True), {}, "status 503"),
@@ -85,7 +85,7 @@ SOON = {"Retry-After": "1"}
         (answered(425, method="POST"), {}, "status 425"),
         (answered(429, method="POST"), {}, "status 429"),
         (answered(503, method="POST"), {"unprocessed_statuses": [503]}, "status 503"),
-        (answered(429, method="POST", verdict=True), {}, "retry_if says so"),
+        (answered(429, method="POST", opinion=True), {}, "status 429 (retry_if returned True)"),
         # Can the body be sent again?
         (failed(EARLY, repeatable=False), {}, UNSENT),
         (failed(EARLY, method="POST", repeatable=False), {}, UNSENT),
@@ -109,8 +109,8 @@ NOT_AGAIN = "the body cannot be sent again"
         (answered(200), {}, Stop("status 200", failed=False)),
         (answered(404), {}, Stop("status 404", failed=False)),
         (answered(503), {"status_forcelist": []}, Stop("status 503", failed=False)),
-        (answered(503, verdict=False), {}, Stop("retry_if says no", failed=False)),
-        (answered(503, SHOULD, verdict=False), {}, Stop("retry_if says no", failed=False)),
+        (answered(503, opinion=False), {}, Stop("status 503 (retry_if returned False)", failed=False)),
+        (answered(503, SHOULD, opinion=False), {}, Stop("status 503 (retry_if returned False)", failed=False)),
         (answered(503, SHOULD_NOT), {}, Stop("status 503 with x-should-retry: false", failed=False)),
         (answered(400, SHOULD_NOT), {}, Stop("status 400 with x-should-retry: false", failed=False)),
         (answered(200, SHOULD), {}, Stop("status 200", failed=False)),
@@ -127,7 +127,7 @@ NOT_AGAIN = "the body cannot be sent again"
         (answered(408, method="POST"), {}, Stop(f"status 408; {NOT_ALLOWED}")),
         (answered(429, method="POST"), {"unprocessed_statuses": []}, Stop(f"status 429; {NOT_ALLOWED}")),
         (answered(429, SOON, method="POST"), {"max_retries": Counts(1)}, Stop(f"status 429; {NOT_ALLOWED}")),
-        (answered(200, method="POST", verdict=True), {}, Stop(f"status 200; {NOT_ALLOWED}")),
+        (answered(200, method="POST", opinion=True), {}, Stop(f"status 200; {NOT_ALLOWED}")),
         (answered(500, SHOULD, method="POST"), {}, Stop(f"status 500; {NOT_ALLOWED}")),
         # Can the body be sent again?
         (failed(LATE, repeatable=False), {}, Stop(f"{ON_ITS_WAY}; {NOT_AGAIN}")),
@@ -135,32 +135,34 @@ NOT_AGAIN = "the body cannot be sent again"
         (answered(429, method="POST", repeatable=False), {}, Stop(f"status 429; {NOT_AGAIN}")),
         (answered(503, method="POST", keyed=True, repeatable=False), {}, Stop(f"status 503; {NOT_AGAIN}")),
         # Is a retry left?
-        (answered(503), {"total": 0}, Stop("status 503; no retries are left", spent=True)),
-        (answered(503), {"status": 0}, Stop("status 503; no retries are left", spent=True)),
-        (answered(200, verdict=True), {"total": 0}, Stop("retry_if says so; no retries are left", spent=True)),
-        (failed(EARLY), {"connect": 0}, Stop(f"{UNSENT}; no retries are left", spent=True)),
-        (failed(LATE), {"read": 0}, Stop(f"{ON_ITS_WAY}; no retries are left", spent=True)),
+        (answered(503), {"total": 0}, Stop("status 503; no retries are left", exhausted=True)),
+        (answered(503), {"status": 0}, Stop("status 503; no retries are left", exhausted=True)),
+        (answered(200, opinion=True), {"total": 0}, Stop(
+            "status 200 (retry_if returned True); no retries are left", exhausted=True
+        )),
+        (failed(EARLY), {"connect": 0}, Stop(f"{UNSENT}; no retries are left", exhausted=True)),
+        (failed(LATE), {"read": 0}, Stop(f"{ON_ITS_WAY}; no retries are left", exhausted=True)),
         (failed(LATE), {"max_retries": Counts(3, read=False)}, Stop(
-            f"{ON_ITS_WAY}; no retries are left", spent=True
+            f"{ON_ITS_WAY}; no retries are left", exhausted=True
         )),
         # Does the wait fit?
         (answered(503, {"Retry-After": "121"}), {}, Stop(
-            "status 503; the server asks for 121 s, retry_after_max is 120", spent=True
+            "status 503; the server requests a delay of 121 s, retry_after_max is 120", exhausted=True
         )),
         (answered(503, {"Retry-After": "1.25"}), {"retry_after_max": 0.5}, Stop(
-            "status 503; the server asks for 1.25 s, retry_after_max is 0.5", spent=True
+            "status 503; the server requests a delay of 1.25 s, retry_after_max is 0.5", exhausted=True
         )),
         (answered(503, left=0.25), {}, Stop(
-            "status 503; a wait of 0.5 s does not fit before the deadline", spent=True
+            "status 503; a wait of 0.5 s does not fit before the deadline", exhausted=True
         )),
         (failed(LATE, left=7.0), {"backoff_factor": 7}, Stop(
-            f"{ON_ITS_WAY}; a wait of 7 s does not fit before the deadline", spent=True
+            f"{ON_ITS_WAY}; a wait of 7 s does not fit before the deadline", exhausted=True
         )),
         (answered(503, {"Retry-After": "12"}, left=9.0), {}, Stop(
-            "status 503; a wait of 12 s does not fit before the deadline", spent=True
+            "status 503; a wait of 12 s does not fit before the deadline", exhausted=True
         )),
         (failed(EARLY, left=0.0), {"backoff_factor": 0}, Stop(
-            f"{UNSENT}; a wait of 0 s does not fit before the deadline", spent=True
+            f"{UNSENT}; a wait of 0 s does not fit before the deadline", exhausted=True
         )),
     ],
 )  # fmt: skip
@@ -182,7 +184,7 @@ def test_a_stop_says_which_rule_it_was(outcome, given, stop):
         (
             answered(503, {"Retry-After": "999"}, left=0.0),
             {},
-            "status 503; the server asks for 999 s, retry_after_max is 120",
+            "status 503; the server requests a delay of 999 s, retry_after_max is 120",
         ),
     ],
 )
@@ -229,8 +231,8 @@ AN_HOUR_AGO = {"Retry-After": "Sun, 06 Nov 1994 07:49:37 GMT"}
         (answered(503, AN_HOUR_AGO, now=NOW), {}, 0.5),
         (answered(503, {"Retry-After": "5"}), {"respect_retry_after_header": False}, 0.5),
         (answered(503, {"Retry-After": "999"}), {"respect_retry_after_header": False}, 0.5),
-        (answered(302, {"Retry-After": "5"}, verdict=True), {}, 0.5),
-        (answered(200, {"Retry-After": "5"}, verdict=True), {}, 5),
+        (answered(302, {"Retry-After": "5"}, opinion=True), {}, 0.5),
+        (answered(200, {"Retry-After": "5"}, opinion=True), {}, 5),
         (answered(503), {"retry_after_max": 0}, 0.5),
         (answered(503, left=0.51), {}, 0.5),
         (answered(503, left=0.01), {"backoff_factor": 0}, 0),
@@ -273,7 +275,8 @@ def test_of_the_longest_wish_of_a_given_retry_and_ours_the_lower_counts(ours, th
     options = Settings.of(given, {}).values
     fits, does_not = answered(503, {"Retry-After": str(longest)}), answered(503, {"Retry-After": f"{longest}.5"})
     assert decide(fits, counts, Rules.of(options)).after == longest
-    stop = Stop(f"status 503; the server asks for {longest}.5 s, retry_after_max is {longest}", spent=True)
+    reason = f"status 503; the server requests a delay of {longest}.5 s, retry_after_max is {longest}"
+    stop = Stop(reason, exhausted=True)
     assert decide(does_not, counts, Rules.of(options)) == stop
 
 
@@ -288,15 +291,15 @@ def test_the_rules_are_picked_from_the_options():
     headers=st.dictionaries(
         st.sampled_from(["retry-after", "x-should-retry"]), st.sampled_from(["true", "false", "1", "500"])
     ),
-    verdict=st.sampled_from([None, True, False]),
+    opinion=st.sampled_from([None, True, False]),
     keyed=st.booleans(),
     repeatable=st.booleans(),
     given_retry=st.booleans(),
 )
-def test_nothing_is_repeated_that_is_not_safe(method, result, headers, verdict, keyed, repeatable, given_retry):
+def test_nothing_is_repeated_that_is_not_safe(method, result, headers, opinion, keyed, repeatable, given_retry):
     facts = {"method": method, "keyed": keyed, "repeatable": repeatable}
     is_failure = isinstance(result, Failure)
-    outcome = failed(result, **facts) if is_failure else answered(result, headers, verdict=verdict, **facts)
+    outcome = failed(result, **facts) if is_failure else answered(result, headers, opinion=opinion, **facts)
     given = {"max_retries": Counts(3)} if given_retry else {}
     if isinstance(decided(outcome, **given), Retry):
         unprocessed = result is EARLY or (not given_retry and result in {421, 425, 429})
@@ -315,5 +318,5 @@ def test_nothing_is_repeated_that_is_not_safe(method, result, headers, verdict, 
     ],
 )
 def test_history_has_the_target_as_urllib3_has_it(url, target):
-    verdict = decided(Outcome("GET", url, answer=HTTPResponse(status=503, preload_content=False)))
+    verdict = decided(Outcome("GET", url, response=HTTPResponse(status=503, preload_content=False)))
     assert [one.url for one in verdict.left.history] == [target]

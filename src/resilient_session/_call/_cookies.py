@@ -1,4 +1,4 @@
-"""Cookies that failed attempts set: they reach the next attempt, and the session."""
+"""Cookies set by failed attempts: they reach the next attempt, and the session."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def carry(request: PreparedRequest, response: Response) -> PreparedRequest:
     """Return the request with the cookies of a response, as `Session` does from hop to hop.
 
-    The caller's request is not changed, and a Cookie header that somebody wrote by hand stays as it is.
+    The caller's request is not changed, and a Cookie header written by hand stays as it is.
     """
     carrying = request.copy()
     jar = carrying._cookies if carrying._cookies is not None else RequestsCookieJar()  # noqa: SLF001 - as Session
@@ -27,41 +27,38 @@ def carry(request: PreparedRequest, response: Response) -> PreparedRequest:
     return carrying
 
 
-def cookies_of(response: Response) -> list[str]:
-    """List the cookies that a response sets, as the server wrote them."""
+def set_by(response: Response) -> tuple[str, ...]:
+    """Return the Set-Cookie headers of a response."""
     getlist = getattr(getattr(response.raw, "headers", None), "getlist", None)
-    return [] if getlist is None else list(getlist("Set-Cookie"))
+    return () if getlist is None else tuple(getlist("Set-Cookie"))
 
 
-def hand_over(cookies: list[str], response: Response) -> None:
+def hand_over(cookies: tuple[str, ...], response: Response) -> None:
     """Let the session find the cookies of earlier attempts in the last response.
 
-    `Session` reads cookies off the message that http.client parsed, and nowhere else. Of a cookie that was set more
-    than once the last word is what counts, also if it deletes it; the headers that users see are not touched.
+    `Session` reads cookies only from the message that http.client parsed. If a cookie was set more than once, the
+    last header counts, even if it deletes the cookie; the headers that users see are not touched.
     """
     original: Any = getattr(response.raw, "_original_response", None)
     message: Any = getattr(original, "msg", None)
     if not cookies or not hasattr(message, "get_all"):
         return
     folder = urlsplit(str(getattr(response.request, "url", ""))).path.rpartition("/")[0] or "/"
-    last_words: dict[tuple[str, str, str], str] = {}
+    latest: dict[tuple[str, str, str], str] = {}
     for cookie in [*cookies, *(message.get_all("Set-Cookie") or [])]:
         identity = _identity(cookie, folder)
-        last_words.pop(identity, None)
-        last_words[identity] = cookie
+        latest.pop(identity, None)
+        latest[identity] = cookie
     original.msg = HTTPMessage()
     for name, value in message.items():
         if name.lower() != "set-cookie":
             original.msg.set_raw(name, value)
-    for cookie in last_words.values():
+    for cookie in latest.values():
         original.msg.set_raw("Set-Cookie", cookie)
 
 
 def _identity(cookie: str, folder: str) -> tuple[str, str, str]:
-    """Return what a cookie has in common with its successor: name, domain and path (RFC 6265 §5.3).
-
-    A cookie that names no path has that of the folder of its request.
-    """
+    """Return what identifies a cookie: name, domain and path (RFC 6265 §5.3), by default its request's folder."""
     pair, *attributes = cookie.split(";")
     named = {name.strip().lower(): value.strip() for name, _, value in (one.partition("=") for one in attributes)}
     return pair.partition("=")[0].strip(), named.get("domain", "").lstrip(".").lower(), named.get("path") or folder

@@ -65,7 +65,7 @@ class Options(TypedDict, total=False):
         Option(
             None,
             _retries,
-            "a further cap on retries after failures that came once the request was on its way",
+            "a further cap on retries after failures that came after the request was sent",
             "retries",
             "urllib3.Retry",
             _was_timeout,

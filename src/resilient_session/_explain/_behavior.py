@@ -19,7 +19,7 @@ from resilient_session._config._options import PREFIX, RULED
 from resilient_session._driven import DrivenHTTPAdapter
 from resilient_session._policy._carried import is_stock
 from resilient_session._policy._decision import Outcome, Retry, Rules, Stop, decide
-from resilient_session._policy._failure import failure_from, overdue, witnessed
+from resilient_session._policy._failure import failure_from, observed, overdue
 from resilient_session._redact import redact_url
 from resilient_session._time import Deadline, Timeouts, nearest
 
@@ -106,14 +106,14 @@ class Conduct:
     def judge(self, situation: Situation, draw: float) -> Retry | Stop:  # noqa: ARG002 - urllib3 draws by itself
         """Do what `HTTPConnectionPool.urlopen` does around its `Retry`."""
         outcome, retries, _ = situation
-        answer, error = outcome.answer, outcome.failure and outcome.failure.cause
+        answer, error = outcome.response, outcome.failure and outcome.failure.cause
         wishes = answer is not None and "retry-after" in answer.headers
         if answer is not None and not retries.is_retry(outcome.method, answer.status, wishes):
             return Stop("not wanted", failed=False)
         try:
             left = retries.increment(outcome.method, outcome.url, response=answer, error=error)
         except urllib3.exceptions.MaxRetryError:
-            return Stop("no retries are left", spent=True)
+            return Stop("no retries are left", exhausted=True)
         except urllib3.exceptions.HTTPError:
             return Stop("raised at once")
         asked = left.get_retry_after(answer) if answer is not None and left.respect_retry_after_header else None
@@ -140,7 +140,7 @@ class OwnConduct(Conduct):
         self._origins = adapter.settings.origins
         self.rules = Rules.of(options)
         self.timeout_origin = self._origins["timeout"] if timeout is None else "call"
-        with_key = keyed(request, Call(self.retries), bool(options["idempotency_keys"]))
+        with_key = keyed(request, Call(options, self.retries, self.rules), bool(options["idempotency_keys"]))
         self.start = self.start._replace(keyed=bool(with_key.headers.get(HEADER)))
         # A connection tells how far a request came only if it is one of ours.
         self._witnesses = not isinstance(adapter, DrivenHTTPAdapter) or isinstance(adapter.inner, HTTPAdapter)
@@ -165,7 +165,7 @@ class OwnConduct(Conduct):
     def failure(self, fault: Fault) -> Failure:
         """Return a failure as our connections see it."""
         failure = super().failure(fault)
-        return witnessed(failure, sent=fault.sent) if self._witnesses else failure
+        return observed(failure, sent=fault.sent) if self._witnesses else failure
 
     def unseen(self, fault: Fault) -> str | None:
         """Say why the adapter does not see a failure: with `stream=True` it is the caller who reads."""

@@ -182,9 +182,9 @@ def _conduct(
 
 def _rows(conduct: Conduct, url: str, *, proxied: bool) -> Iterator[ExplainedFailure]:
     statuses = {*conduct.retries.status_forcelist, *conduct.rules.unprocessed}
-    longest = min(conduct.rules.longest_wish, getattr(conduct.retries, "retry_after_max", _SIX_HOURS))
+    longest = min(conduct.rules.longest_delay, getattr(conduct.retries, "retry_after_max", _SIX_HOURS))
     tls = url.lower().startswith("https:")
-    for fault in faults(tls=tls, proxied=proxied, statuses=statuses, longest_wish=longest):
+    for fault in faults(tls=tls, proxied=proxied, statuses=statuses, longest_delay=longest):
         yield forecast(conduct, fault)
 
 

@@ -57,14 +57,14 @@ class Fault(NamedTuple):
     in_body: bool = False
 
 
-def faults(*, tls: bool, proxied: bool, statuses: Iterable[int], longest_wish: float) -> Iterator[Fault]:
+def faults(*, tls: bool, proxied: bool, statuses: Iterable[int], longest_delay: float) -> Iterator[Fault]:
     """List the kinds of failure that a request may meet, in the order in which they would come.
 
     Args:
         tls: whether the URL is one of https.
         proxied: whether a proxy is between.
         statuses: those of interest, beside a few that always are.
-        longest_wish: seconds; the longest wait that a server may ask for.
+        longest_delay: seconds; the longest wait that a server may ask for.
     """
     yield from _connecting(proxied=proxied)
     if proxied:
@@ -79,7 +79,7 @@ def faults(*, tls: bool, proxied: bool, statuses: Iterable[int], longest_wish: f
     for status in sorted(_CONTRAST.union(statuses)):
         yield Fault(f"status {status}", status=status, connects=connects)
     for status in _ASKS_TO_WAIT:
-        for wish in _wishes(longest_wish):
+        for wish in _wishes(longest_delay):
             name = f"status {status}, Retry-After: {wish}"
             yield Fault(name, status=status, retry_after=wish, connects=connects)
 

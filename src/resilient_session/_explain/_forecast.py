@@ -97,7 +97,7 @@ def _outcome(conduct: Conduct, fault: Fault, left: float | None) -> Outcome:
     if fault.error is None:
         headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
         answer = urllib3.HTTPResponse(status=cast("int", fault.status), headers=headers, preload_content=False)
-        return conduct.start._replace(answer=answer, left=left)
+        return conduct.start._replace(response=answer, left=left)
     failure = conduct.failure(fault)
     if left is not None and left <= 0:
         failure = conduct.overdue(failure)
@@ -153,7 +153,7 @@ def _lifted(count: str) -> Callable[[Situation], Situation]:
 
 
 def _with_status(situation: Situation) -> Situation:
-    status = getattr(situation.outcome.answer, "status", 0)
+    status = getattr(situation.outcome.response, "status", 0)
     return situation.with_retries(status_forcelist={*situation.retries.status_forcelist, status})
 
 
@@ -161,7 +161,7 @@ _OBSTACLES: Mapping[str, Callable[[Situation], Situation]] = {
     "allowed_methods": lambda situation: situation.with_retries(allowed_methods=None),
     "body": lambda situation: situation._replace(outcome=situation.outcome._replace(repeatable=True)),
     "status_forcelist": _with_status,
-    "retry_after_max": lambda situation: situation._replace(rules=situation.rules._replace(longest_wish=math.inf)),
+    "retry_after_max": lambda situation: situation._replace(rules=situation.rules._replace(longest_delay=math.inf)),
     "Retry.retry_after_max": lambda situation: situation.with_retries(retry_after_max=math.inf),
     "deadline": lambda situation: situation._replace(outcome=situation.outcome._replace(left=None)),
     **{count: _lifted(count) for count in _COUNTS},

@@ -1,4 +1,4 @@
-"""The carried `urllib3.Retry`: what the options make of it, and what one that was given says."""
+"""The carried `urllib3.Retry`: made from the options, or given by the user; it keeps the counts."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 class CarriedRetry(urllib3.Retry):
-    """A `urllib3.Retry` that knows the options urllib3 has no name for.
+    """A `urllib3.Retry` with the waits that urllib3 has no fields for.
 
-    Without a `schedule` it is a `urllib3.Retry` in all it does.
+    Without a `schedule` it behaves as a `urllib3.Retry` does.
 
     Args:
         schedule: the waits, in place of urllib3's own formula.
@@ -34,22 +34,22 @@ class CarriedRetry(urllib3.Retry):
         super().__init__(*args, **kwargs)
         self.schedule = schedule
         if schedule is not None:
-            # urllib3 retries these beside the forcelist when a Retry-After comes with them; here the list is all
+            # urllib3 also retries these if they carry a Retry-After; here only the forcelist counts
             self.RETRY_AFTER_STATUS_CODES = frozenset()
 
     def new(self, **kw: Any) -> Self:
-        """Copy with changes; `increment` does so for each retry."""
+        """Copy with changes; `increment` does this for each retry."""
         return super().new(**{"schedule": self.schedule, **kw})
 
     def get_backoff_time(self) -> float:
-        """Return the seconds to wait now, as many retries in as `history` is long."""
+        """Return the seconds to wait now; `history` holds the retries so far."""
         if self.schedule is None:
             return super().get_backoff_time()
         return self.schedule.wait(len(self.history)) if self.history else 0.0
 
 
 class _NoMethods(frozenset[str]):
-    """An empty set of methods that means none: urllib3 2.x reads one that is false as "any method"."""
+    """An empty set of methods that means none; urllib3 2.x takes a falsy one for "any method"."""
 
     __slots__ = ()
 
@@ -61,7 +61,7 @@ NO_METHODS = _NoMethods()
 
 
 def retry_from(options: Options) -> urllib3.Retry:
-    """Make the Retry that options describe, or return the one that was given."""
+    """Make the Retry that the options describe, or return the given one."""
     given = options["max_retries"]
     if isinstance(given, urllib3.Retry):
         return given
@@ -84,26 +84,26 @@ def retry_from(options: Options) -> urllib3.Retry:
 
 
 def schedule_of(retries: urllib3.Retry) -> Backoff | None:
-    """Return the waits that options asked for; None for a Retry that somebody gave, which has urllib3's."""
+    """Return the waits set by options; None for a given Retry, which has urllib3's own."""
     return retries.schedule if isinstance(retries, CarriedRetry) else None
 
 
 def is_stock(retries: object) -> bool:
-    """Tell whether a Retry is what `requests` gives an adapter that was given none."""
+    """Whether a Retry is the one that `requests` gives an adapter by default."""
     return type(retries) is urllib3.Retry and vars(retries) == vars(urllib3.Retry(0, read=False))
 
 
 def allows(retries: urllib3.Retry, method: str) -> bool:
-    """Tell whether a Retry lets a method be repeated after the server may have acted; in any case of letters."""
+    """Whether a Retry lets a method be repeated after the server may have acted; case does not matter."""
     methods = retries.allowed_methods
     return not methods or method in methods or method.upper() in {one.upper() for one in methods}
 
 
-def wants_retry(retries: urllib3.Retry, method: str, answer: BaseHTTPResponse) -> bool:
-    """Tell whether a Retry wants another try after an answer, were the method any that may be repeated."""
+def wants_retry(retries: urllib3.Retry, method: str, response: BaseHTTPResponse) -> bool:
+    """Whether a Retry calls for a retry after a response, leaving the method aside."""
     if type(retries) is CarriedRetry and retries.schedule is not None:
-        return answer.status in retries.status_forcelist  # what the line below comes to, at a tenth of its cost
-    return _for_any_method(retries, method).is_retry(method, answer.status, "retry-after" in answer.headers)
+        return response.status in retries.status_forcelist  # as the line below, at a tenth of its cost
+    return _for_any_method(retries, method).is_retry(method, response.status, "retry-after" in response.headers)
 
 
 def count_down(
@@ -114,10 +114,10 @@ def count_down(
     response: BaseHTTPResponse | None = None,
     error: Exception | None = None,
 ) -> urllib3.Retry | None:
-    """Count one retry, by the answer or the urllib3 error that calls for it.
+    """Count one retry, by the response or the urllib3 error that calls for it.
 
     Returns:
-        The Retry with the counts that are left, or None if there was nothing left to count down.
+        The Retry with the counts that are left, or None if none was left.
     """
     try:
         left = _for_any_method(retries, method).increment(method, url, response=response, error=error)
@@ -131,27 +131,27 @@ def count_down(
     return left
 
 
-def reads_wishes_itself(retries: urllib3.Retry) -> bool:
-    """Tell whether a subclass has its own way of reading a Retry-After."""
+def parses_delays_itself(retries: urllib3.Retry) -> bool:
+    """Whether a subclass reads Retry-After in its own way."""
     stock, own = urllib3.Retry, type(retries)
     return (own.get_retry_after, own.parse_retry_after) != (stock.get_retry_after, stock.parse_retry_after)
 
 
-def own_wish(retries: urllib3.Retry, answer: BaseHTTPResponse) -> float:
-    """Return the seconds that a subclass reads off an answer; 0 if it reads none, or cannot."""
+def delay_parsed_by(retries: urllib3.Retry, response: BaseHTTPResponse) -> float:
+    """Return the delay that a subclass reads from a response; 0 if it reads none or fails to."""
     try:
-        return float(retries.get_retry_after(answer) or 0)
-    except (HTTPError, ValueError):  # as urllib3 raises for what it cannot read
+        return float(retries.get_retry_after(response) or 0)
+    except (HTTPError, ValueError):  # as urllib3 raises for an invalid header
         return 0.0
 
 
 def _for_any_method(retries: urllib3.Retry, method: str) -> urllib3.Retry:
-    """Lift the question of the method, which is answered elsewhere with more knowledge than urllib3 has.
+    """Return a Retry that allows any method: `decide` judges the method, and knows more than urllib3.
 
-    A copy and not `new()`, in which a subclass that does not override it would lose its fields.
+    A copy and not `new()`, where a subclass without its own `new()` would lose its fields.
     """
     if type(retries) is CarriedRetry and method.upper() in (retries.allowed_methods or ()):
-        return retries  # which asks the same, and needs no copy
+        return retries  # allowed anyway: no copy needed
     lifted = copy.copy(retries)
     lifted.allowed_methods = None
     return lifted

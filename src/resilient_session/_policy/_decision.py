@@ -1,8 +1,8 @@
-"""What to do after an attempt: a pure decision, without a socket, a clock or a logger.
+"""What follows an attempt: a pure decision, without a socket, a clock or a logger.
 
-The questions, in their order; the first that says no ends the call, and says which rule did:
+Five questions, in this order. The first "no" ends the call, and its reason names the rule:
 
-1. Is it worth another try? The user's verdict outranks the server's, which outranks the status.
+1. Is a retry called for? `retry_if` outranks the server's own word, which outranks the status.
 2. Is it safe? Only if the method may be repeated, or a key makes it so, or the server did not act.
 3. Can the body be sent again?
 4. Is a retry left?
@@ -14,15 +14,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from resilient_session._policy import _server_delay as hints
-from resilient_session._policy._carried import (
-    allows,
-    count_down,
-    own_wish,
-    reads_wishes_itself,
-    schedule_of,
-    wants_retry,
-)
+from resilient_session._policy import _carried as carried
+from resilient_session._policy import _server_delay as server_delay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,14 +29,14 @@ if TYPE_CHECKING:
 
 
 class Outcome(NamedTuple):
-    """What one attempt came to, as far as the decision needs to know.
+    """What one attempt ended with, as far as the decision needs to know.
 
     Attributes:
         method: the method of the request.
         url: its URL.
-        answer: status and headers, or None if there was a failure.
-        failure: what went wrong, or None if there was an answer.
-        verdict: what `retry_if` said of the answer.
+        response: status and headers; None if there was a failure.
+        failure: what went wrong; None if there was a response.
+        opinion: what `retry_if` returned for the response; None for no opinion.
         keyed: whether the request carries an idempotency key.
         repeatable: whether the body can be sent again.
         now: seconds since the epoch, for headers that name a moment.
@@ -52,9 +45,9 @@ class Outcome(NamedTuple):
 
     method: str
     url: str
-    answer: BaseHTTPResponse | None = None
+    response: BaseHTTPResponse | None = None
     failure: Failure | None = None
-    verdict: bool | None = None
+    opinion: bool | None = None
     keyed: bool = False
     repeatable: bool = True
     now: float = 0.0
@@ -62,15 +55,15 @@ class Outcome(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What rules a decision beside the `urllib3.Retry`.
+    """The rules for which `urllib3.Retry` has no field.
 
     Attributes:
-        unprocessed: statuses by which a server says that it did nothing.
-        longest_wish: seconds; what a server may ask to wait at most.
+        unprocessed: statuses that prove that the server did not act.
+        longest_delay: seconds; the longest delay a server may request.
     """
 
     unprocessed: frozenset[int]
-    longest_wish: float
+    longest_delay: float
 
     @classmethod
     def of(cls, options: Options) -> Self:
@@ -79,7 +72,7 @@ class Rules(NamedTuple):
 
 
 class Retry(NamedTuple):
-    """Try again.
+    """Send again.
 
     Attributes:
         after: seconds to wait first.
@@ -93,17 +86,17 @@ class Retry(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """Leave it at that.
+    """End the call.
 
     Attributes:
         reason: why.
-        failed: whether it is a failure that the call ends with.
-        spent: whether the status would have been worth and safe to retry: `raise_on_status` asks.
+        failed: whether the call ends with a failure.
+        exhausted: whether a retry was called for and safe, but none was left or fitted: `raise_on_status` applies.
     """
 
     reason: str
     failed: bool = True
-    spent: bool = False
+    exhausted: bool = False
 
 
 def decide(
@@ -112,12 +105,12 @@ def decide(
     """Decide what follows an attempt.
 
     Args:
-        outcome: what the attempt came to.
+        outcome: what the attempt ended with.
         retries: the counts that are left, and what is to be retried.
-        rules: what urllib3 has no name for.
-        draw: gives a number from 0 to 1, for the jitter on a server's wish.
+        rules: the rules that urllib3 has no name for.
+        draw: returns a number from 0 to 1, for the jitter on a server-requested delay.
     """
-    reason = _worth(outcome, retries)
+    reason = _call_for_retry(outcome, retries)
     if isinstance(reason, Stop):
         return reason
     obstacle = _obstacle(outcome, retries, rules)
@@ -125,39 +118,40 @@ def decide(
         return Stop(obstacle)
     left = _count_down(outcome, retries)
     if left is None:
-        return Stop(f"{reason}; no retries are left", spent=True)
-    wished = _wish(outcome, left)
-    longest = min(rules.longest_wish, getattr(left, "retry_after_max", rules.longest_wish))
-    if wished > longest:
-        return Stop(f"{reason}; the server asks for {wished:g} s, retry_after_max is {longest:g}", spent=True)
-    wait = _wait(wished, longest, left, draw)
+        return Stop(f"{reason}; no retries are left", exhausted=True)
+    delay = _requested_delay(outcome, left)
+    longest = min(rules.longest_delay, getattr(left, "retry_after_max", rules.longest_delay))
+    if delay > longest:
+        too_long = f"{reason}; the server requests a delay of {delay:g} s, retry_after_max is {longest:g}"
+        return Stop(too_long, exhausted=True)
+    wait = _wait(delay, longest, left, draw)
     if outcome.left is not None and wait >= outcome.left:
-        return Stop(f"{reason}; a wait of {wait:.3g} s does not fit before the deadline", spent=True)
+        return Stop(f"{reason}; a wait of {wait:.3g} s does not fit before the deadline", exhausted=True)
     return Retry(wait, reason, left)
 
 
-def _worth(outcome: Outcome, retries: urllib3.Retry) -> str | Stop:
-    """Say why another try is worth it, or stop."""
+def _call_for_retry(outcome: Outcome, retries: urllib3.Retry) -> str | Stop:
+    """Return what calls for a retry, or stop."""
     if outcome.failure is not None:
         hopeless = outcome.failure.hopeless
         return Stop(hopeless) if hopeless else _described(outcome.failure)
-    answer = cast("BaseHTTPResponse", outcome.answer)
-    if outcome.verdict is not None:
-        return "retry_if says so" if outcome.verdict else Stop("retry_if says no", failed=False)
-    asked = hints.should_retry(answer.headers) if answer.status >= _FIRST_ERROR else None
+    response = cast("BaseHTTPResponse", outcome.response)
+    status = f"status {response.status}"
+    if outcome.opinion is not None:
+        said = f"{status} (retry_if returned {outcome.opinion})"
+        return said if outcome.opinion else Stop(said, failed=False)
+    asked = server_delay.should_retry(response.headers) if response.status >= _FIRST_ERROR else None
     if asked is not None:
-        said = f"status {answer.status} with x-should-retry: {str(asked).lower()}"
+        said = f"{status} with x-should-retry: {str(asked).lower()}"
         return said if asked else Stop(said, failed=False)
-    if wants_retry(retries, outcome.method, answer):
-        return f"status {answer.status}"
-    return Stop(f"status {answer.status}", failed=False)
+    return status if carried.wants_retry(retries, outcome.method, response) else Stop(status, failed=False)
 
 
 def _obstacle(outcome: Outcome, retries: urllib3.Retry, rules: Rules) -> str | None:
-    """Say why a retry would not be safe, or None."""
+    """Return why a retry would not be safe, or None."""
     sent = outcome.failure is None or outcome.failure.sent
     processed = sent and _status(outcome) not in rules.unprocessed
-    if processed and not outcome.keyed and not allows(retries, outcome.method):
+    if processed and not outcome.keyed and not carried.allows(retries, outcome.method):
         return f"{_what(outcome)}; {outcome.method} is not in allowed_methods and may have taken effect"
     if sent and not outcome.repeatable:
         return f"{_what(outcome)}; the body cannot be sent again"
@@ -165,18 +159,18 @@ def _obstacle(outcome: Outcome, retries: urllib3.Retry, rules: Rules) -> str | N
 
 
 def _status(outcome: Outcome) -> int | None:
-    """Return the status that came, be it with a body that broke."""
+    """Return the status that arrived, even if its body broke."""
     if outcome.failure is not None:
         return outcome.failure.status
-    return cast("BaseHTTPResponse", outcome.answer).status
+    return cast("BaseHTTPResponse", outcome.response).status
 
 
 def _count_down(outcome: Outcome, retries: urllib3.Retry) -> urllib3.Retry | None:
-    return count_down(
+    return carried.count_down(
         retries,
         outcome.method,
         _target(outcome.url),
-        response=outcome.answer,
+        response=outcome.response,
         error=outcome.failure and outcome.failure.cause,
     )
 
@@ -188,22 +182,23 @@ def _target(url: str) -> str:
     return f"/{target}"
 
 
-def _wish(outcome: Outcome, retries: urllib3.Retry) -> float:
-    """Return the seconds that the server asks for; 0 if it does not, or does not count."""
-    if outcome.answer is None or not retries.respect_retry_after_header:
+def _requested_delay(outcome: Outcome, retries: urllib3.Retry) -> float:
+    """Return the seconds the server requests; 0 if it requests none, or the option ignores it."""
+    if outcome.response is None or not retries.respect_retry_after_header:
         return 0.0
-    if reads_wishes_itself(retries):
-        return own_wish(retries, outcome.answer)
-    return hints.wish(outcome.answer.status, outcome.answer.headers, outcome.now) or 0.0
+    if carried.parses_delays_itself(retries):
+        return carried.delay_parsed_by(retries, outcome.response)
+    response = outcome.response
+    return server_delay.requested_delay(response.status, response.headers, outcome.now) or 0.0
 
 
-def _wait(wish: float, longest: float, retries: urllib3.Retry, draw: Callable[[], float]) -> float:
-    """Return the wait: the larger of wish and backoff; as urllib3 would, if the Retry is somebody's own."""
+def _wait(delay: float, longest: float, retries: urllib3.Retry, draw: Callable[[], float]) -> float:
+    """Return the wait: the larger of requested delay and backoff; for a given Retry, what urllib3 would wait."""
     backoff = retries.get_backoff_time()
-    schedule = schedule_of(retries)
+    schedule = carried.schedule_of(retries)
     if schedule is None:
-        return wish or backoff
-    return max(backoff, min(schedule.after_wish(wish, draw), longest))
+        return delay or backoff
+    return max(backoff, min(schedule.jittered(delay, draw), longest))
 
 
 def _what(outcome: Outcome) -> str:
@@ -213,7 +208,7 @@ def _what(outcome: Outcome) -> str:
 
 
 def _described(failure: Failure) -> str:
-    where = "once the request was on its way" if failure.sent else "before the request was sent"
+    where = "after the request was sent" if failure.sent else "before the request was sent"
     return f"{type(failure.error).__name__} {where}"
 
 

@@ -1,4 +1,4 @@
-"""What went wrong in one attempt: how far it came, whether it could ever succeed, and what it is raised as."""
+"""What went wrong in one attempt: whether bytes were sent, whether a retry could help, and what is raised."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ _PASSING = (
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
 )
-"""Failures that the next attempt may not meet. Everything else (a bad URL, a bug) meets it for sure."""
+"""Failures that may not recur. Everything else (a bad URL, a bug) is certain to."""
 
 _UNSENT = (
     urllib3.exceptions.ConnectTimeoutError,
     urllib3.exceptions.EmptyPoolError,
     urllib3.exceptions.ClosedPoolError,
 )
-"""Failures by whose class alone no byte of the request can have been written."""
+"""Failures whose class alone proves that no byte of the request was written."""
 
 _REFUSED_TLS = (
     r"(?i)certificate|fingerprint|unknown.ca|access.denied|handshake.failure|protocol.version"
     r"|unsupported.protocol|wrong.version|hostname|no.alternative.certificate"
 )
-"""What OpenSSL, PyOpenSSL and urllib3 call the refusals, of either side, that a new handshake meets again."""
+"""How OpenSSL, PyOpenSSL and urllib3 name a refusal, by either side, that a new handshake would meet again."""
 
 _NO_TUNNEL = "Tunnel connection failed: "
-"""What http.client says of a CONNECT that was not answered with 200."""
+"""How http.client reports a CONNECT whose response was not 200."""
 
 _REFUSED_TUNNEL = r"Tunnel connection failed: 4(?!08|29)\d\d"
 
@@ -49,10 +49,10 @@ class Failure(NamedTuple):
 
     Attributes:
         error: what plain `requests` would have raised for it, or a subclass of that.
-        cause: the same in urllib3's terms, by which retries are counted.
+        cause: the urllib3 error inside it, by which retries are counted.
         sent: whether a byte of the request may have reached the server.
-        hopeless: why another attempt would fail likewise; None if it may not.
-        status: the status of the answer whose body broke; None if it did not get so far.
+        hopeless: why a retry would fail in the same way; None if it might not.
+        status: the status of the response whose body broke; None if there was no response.
     """
 
     error: Exception
@@ -63,7 +63,7 @@ class Failure(NamedTuple):
 
 
 def failure_from(error: Exception, request: PreparedRequest, status: int | None = None) -> Failure:
-    """Read an exception that an attempt raised."""
+    """Classify an exception that an attempt raised."""
     cause = _cause(error)
     raised = _translate(error, request)
     if raised is not error:
@@ -71,36 +71,36 @@ def failure_from(error: Exception, request: PreparedRequest, status: int | None 
     return Failure(raised, cause, not _is_unsent(raised, cause), _hopeless(raised, cause), status)
 
 
-def let_go(error: Exception) -> None:
-    """Drop what the frames of an error hold: sockets, bodies, headers. Their lines stay for the traceback.
+def clear_frames(error: Exception) -> None:
+    """Clear the local variables in an error's traceback; its lines stay.
 
-    Errors outlive their attempt as part of its record, and must not keep a connection alive with them. Errors of
-    the user's own, such as one that a generator raised, are left alone.
+    An error outlives its attempt as part of the record, and must not keep sockets, bodies and headers alive. Errors
+    raised by the user's code (a body generator, say) are left alone.
     """
     if isinstance(error, (requests.exceptions.RequestException, urllib3.exceptions.HTTPError)):
         for link in chain(error):
             traceback.clear_frames(link.__traceback__)
 
 
-def forget_frames(error: Exception) -> None:
-    """Drop the tracebacks of an error that is only kept for the record: through its callers, a frame holds all."""
+def drop_tracebacks(error: Exception) -> None:
+    """Drop the tracebacks of an error kept only for the record: a frame keeps all its callers alive."""
     for link in chain(error):
         link.__traceback__ = None
 
 
-def witnessed(failure: Failure, *, sent: bool) -> Failure:
-    """Put what the connection saw in place of what the class of the error lets one suppose."""
+def observed(failure: Failure, *, sent: bool) -> Failure:
+    """Replace what the class of the error suggests by what our connection observed."""
     if sent or isinstance(failure.cause, urllib3.exceptions.ConnectTimeoutError):
         return failure._replace(sent=sent)
     return failure._replace(sent=sent, cause=_BeforeSending(failure.cause))
 
 
 class _BeforeSending(urllib3.exceptions.ConnectTimeoutError):
-    """A failure before the request was written, of a class that urllib3 counts as one after it."""
+    """A failure before the request was written, of a class that urllib3 would count as a read error."""
 
 
 def overdue(failure: Failure, stage: str, request: PreparedRequest) -> Failure:
-    """Put the deadline in place of the timeout that it caused; other failures stay."""
+    """Return the failure as `DeadlineExceeded` if it is a timeout; other failures stay."""
     if not any(_is_timeout(link) for link in chain(failure.error)):
         return failure
     error = _errors.DeadlineExceeded(f"the deadline passed while {stage}", request=request)
@@ -114,10 +114,10 @@ def _is_timeout(error: BaseException) -> bool:
     return isinstance(error, timeouts) and not isinstance(error, urllib3.exceptions.NewConnectionError)
 
 
-def unreadable(error: Exception, request: PreparedRequest) -> Exception:
-    """Return what an error that came up while a body was read is in terms of `requests`.
+def body_error(error: Exception, request: PreparedRequest) -> Exception:
+    """Return the `requests` exception for an error raised while a body was read.
 
-    Malformed framing escapes urllib3 and `requests` as whatever parsing it raised.
+    Malformed framing leaves urllib3 and `requests` as whatever the parser raised.
     """
     if isinstance(error, requests.exceptions.RequestException) or not isinstance(
         error, (ValueError, OSError, http.client.HTTPException, urllib3.exceptions.HTTPError)
@@ -130,15 +130,15 @@ def unreadable(error: Exception, request: PreparedRequest) -> Exception:
     return broken
 
 
-def mention(error: Exception, text: str) -> None:
-    """Add to the text of a timeout; to other errors a timeout means nothing."""
+def append_hint(error: Exception, text: str) -> None:
+    """Append a hint to the text of a timeout; other errors stay as they are."""
     if isinstance(error, requests.exceptions.Timeout) and not isinstance(error, _errors.DeadlineExceeded):
-        told = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
-        told.args = (f"{told.args[0] if told.args else ''} {text}", *told.args[1:])
+        inner = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
+        inner.args = (f"{inner.args[0] if inner.args else ''} {text}", *inner.args[1:])
 
 
 def _translate(error: Exception, request: PreparedRequest) -> Exception:
-    """Return the exception of `requests` that an error stands for; what is no failure to send stays as it is."""
+    """Return the `requests` exception for an error of urllib3; any other error stays as it is."""
     exceptions = requests.exceptions
     if isinstance(error, exceptions.ReadTimeout) or isinstance(_cause(error), urllib3.exceptions.ReadTimeoutError):
         return _errors.ReadTimeout(*error.args, request=request)
@@ -158,9 +158,9 @@ def _cause(error: Exception) -> Exception:
 
 
 def _is_unsent(error: Exception, cause: Exception) -> bool:
-    """Tell whether the class of an error alone proves that no byte of the request was written.
+    """Whether the class of an error alone proves that no byte of the request was written.
 
-    A `ProxyError` is no proof: urllib3 wraps in it what happens behind a proxy, too.
+    A `ProxyError` proves nothing: urllib3 also wraps what happens behind the proxy.
     """
     inner = getattr(cause, "original_error", cause)
     connects = isinstance(inner, _UNSENT) or isinstance(error, requests.exceptions.ConnectTimeout)
@@ -169,12 +169,12 @@ def _is_unsent(error: Exception, cause: Exception) -> bool:
 
 def _hopeless(error: Exception, cause: Exception) -> str | None:
     if not isinstance(error, _PASSING):
-        return f"{type(error).__name__} is not cured by another try"
+        return f"{type(error).__name__} is not retryable"
     links = chain(cause)
     if any(_is_refusal(link) for link in links):
-        return "a certificate or a handshake that was refused is refused again"
+        return "not retried: the certificate or handshake would be refused again"
     if any(re.search(_REFUSED_TUNNEL, str(link)) for link in links):
-        return "the proxy refuses the tunnel"
+        return "not retried: the proxy refused the tunnel"
     return None
 
 

@@ -1,14 +1,14 @@
-"""What the server asked for: pure parsing of headers that never raises.
+"""The delay a server requests, read from its headers. Pure, and never raises.
 
-A wait is read from, in this order:
+Sources, in this order:
 
 - ``retry-after-ms``: milliseconds, as some APIs send beside the coarser header;
 - ``Retry-After``: seconds, fractions too, or any of the three HTTP dates (RFC 9110 §10.2.3, §5.6.7);
-- where the answer says that nothing is left of a quota, the time at which it is filled again:
-  ``RateLimit`` (IETF draft) or ``x-ratelimit-reset`` / ``ratelimit-reset``, as seconds or as an epoch.
+- if nothing is left of a rate limit, the moment it resets: ``RateLimit`` (IETF draft), or ``x-ratelimit-reset`` /
+  ``ratelimit-reset``, as seconds or as an epoch.
 
-Dates and epochs are held against the answer's own ``Date``, for the server's clock is the one that it speaks of.
-What makes no sense is passed over, as the RateLimit draft demands and as every client must that wants to live.
+Dates and epochs are compared with the response's own ``Date``, because they refer to the server's clock. Invalid
+values are ignored, as the RateLimit draft requires.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ASKING = frozenset({"retry-after", "retry-after-ms", "ratelimit", "ratelimit-reset", "x-ratelimit-reset"})
-"""Without one of these an answer asks for nothing."""
+"""Without one of these a response requests no delay."""
 
 _NUMBER = r"[0-9]{1,15}(?:\.[0-9]{0,15})?"
 _PARAMETER = r";\s*([a-z]+)\s*=\s*([0-9]{1,15})\s*(?=[;,]|$)"
@@ -32,13 +32,13 @@ _EPOCH_MS = 1e12
 _TOO_MANY_REQUESTS = 429
 
 
-def wish(status: int, headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds that the server asks to wait, or None if it asks for nothing.
+def requested_delay(status: int, headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds the server requests to wait, or None if it requests none.
 
     Args:
-        status: the status of the answer. Redirects ask for no wait that anybody should spend.
-        headers: the headers of the answer, in any case.
-        now: seconds since the epoch, for answers without a ``Date``.
+        status: the status of the response. A delay on a redirect is ignored.
+        headers: the headers of the response, in any case.
+        now: seconds since the epoch, for responses without a ``Date``.
     """
     redirects = 300 <= status < 400  # noqa: PLR2004 - the class of redirects
     if redirects or _ASKING.isdisjoint(map(str.lower, headers)):
@@ -55,7 +55,7 @@ def wish(status: int, headers: Mapping[str, str], now: float) -> float | None:
 
 
 def should_retry(headers: Mapping[str, str]) -> bool | None:
-    """Return what the server says of the worth of another try in ``x-should-retry``; None if nothing."""
+    """Return the server's advice in ``x-should-retry``; None without one."""
     said = headers.get("x-should-retry")
     return None if said is None else {"true": True, "false": False}.get(said.strip().lower())
 
@@ -74,8 +74,8 @@ def _seconds(text: str | None, now: float) -> float | None:
 
 
 def _reset(status: int, headers: Mapping[str, str], now: float) -> float | None:
-    spent, window = _rate_limit(headers.get("ratelimit", ""))
-    if window is not None and (spent or status == _TOO_MANY_REQUESTS):
+    used_up, window = _rate_limit(headers.get("ratelimit", ""))
+    if window is not None and (used_up or status == _TOO_MANY_REQUESTS):
         return window
     for prefix in ("x-ratelimit", "ratelimit"):
         reset = _number(headers.get(f"{prefix}-reset"))
@@ -86,11 +86,11 @@ def _reset(status: int, headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _rate_limit(text: str) -> tuple[bool, float | None]:
-    """Read a RateLimit field: whether a quota is spent, and the longest time until one of those is filled."""
+    """Read a RateLimit field: whether a limit is used up, and the longest time until one of those resets."""
     quotas = [dict(re.findall(_PARAMETER, item)) for item in text.lower().split(",")]
-    spent = [quota for quota in quotas if _number(quota.get("r")) == 0]
-    windows = [float(quota["t"]) for quota in spent or quotas if "t" in quota]
-    return bool(spent), max(windows, default=None)
+    used_up = [quota for quota in quotas if _number(quota.get("r")) == 0]
+    windows = [float(quota["t"]) for quota in used_up or quotas if "t" in quota]
+    return bool(used_up), max(windows, default=None)
 
 
 def _from(reset: float, now: float) -> float:
@@ -109,5 +109,5 @@ def _date(text: str | None) -> float | None:
     try:
         moment = parsedate_to_datetime((text or "").strip())
         return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):  # it tells in all these ways that it cannot
+    except (ValueError, TypeError, OverflowError, IndexError):  # email.utils raises any of these for a bad date
         return None

@@ -12,13 +12,13 @@ import zlib
 from typing import TYPE_CHECKING, Any, cast
 
 from requests.exceptions import ContentDecodingError, SSLError
+from requests.models import REDIRECT_STATI
 from urllib3 import HTTPResponse
 from urllib3 import exceptions as urllib3_exceptions
 
-from resilient_session._call._call import is_redirect
 from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
 from resilient_session._events import attempts_of
-from resilient_session._policy._failure import let_go
+from resilient_session._policy._failure import clear_frames
 from resilient_session._transport._mixin import mixed
 from resilient_session._transport._reading import ClampedResponse
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from requests import RequestException, Response
 
-    from resilient_session._transport._in_flight import Exchange
+    from resilient_session._transport._in_flight import InFlight
 
 PIECE = 262144
 """Bytes; what is read at a time of a body that is kept as a whole, and not decoded. `requests` takes 10 KiB."""
@@ -40,14 +40,19 @@ _TOLD: Mapping[type[Exception], type[RequestException]] = {
 """What `requests` calls the errors of urllib3 that a read may raise. All others mean that the body broke."""
 
 
-def guard(response: Response, exchange: Exchange, *, streamed: bool) -> None:
+def is_redirect(response: Response) -> bool:
+    """Whether `Session` follows a response, and so reads its body; the cheaper test comes first."""
+    return response.status_code in REDIRECT_STATI and response.is_redirect
+
+
+def guard(response: Response, in_flight: InFlight, *, streamed: bool) -> None:
     """Let those who read a response's body learn of a deadline that passes, and of a body that stops short.
 
     A body of urllib3 that is short, and whose length is known, is read in no time and cannot stop unnoticed.
 
     Args:
         response: whose ``raw`` is about to be read through ``iter_content`` or ``content``.
-        exchange: says why a read ended early.
+        in_flight: says why a read ended early.
         streamed: whether the user reads it, piece by piece; else it is read at once, after this.
     """
     raw: Any = response.raw
@@ -58,7 +63,7 @@ def guard(response: Response, exchange: Exchange, *, streamed: bool) -> None:
     is_read_by_others = streamed or is_redirect(response)
     if is_read_by_others or coded or raw.chunked or length is None or length > PIECE:
         raw.__class__ = _guarded(type(raw))  # type: ignore[arg-type]  # mypy doubts that classes hash
-        raw._guard = _Guard(response, exchange, None if is_read_by_others or coded else PIECE)  # noqa: SLF001
+        raw._guard = _Guard(response, in_flight, None if is_read_by_others or coded else PIECE)  # noqa: SLF001
 
 
 class _GuardedResponse:
@@ -84,14 +89,14 @@ class _Guard:
 
     Args:
         response: whose body it is.
-        exchange: says how much time is left.
+        in_flight: says how much time is left.
         piece: bytes to read at a time, whatever is asked for.
     """
 
-    def __init__(self, response: Response, exchange: Exchange, piece: int | None) -> None:
+    def __init__(self, response: Response, in_flight: InFlight, piece: int | None) -> None:
         self.piece = piece
         self._response = weakref.ref(response)
-        self._exchange = exchange
+        self._in_flight = in_flight
         self._is_over = False
         self._broke = ""
 
@@ -104,7 +109,7 @@ class _Guard:
                 return
             for data in pieces:
                 yield data
-                self._exchange.clamp(None)  # to decode the next takes time, too
+                self._in_flight.clamp(None)  # to decode the next takes time, too
             if _ends_in_a_chunk(raw) or (decode and _ends_in_a_member(raw)):
                 raise urllib3_exceptions.ProtocolError("Connection broken: the body stops short")
         except (urllib3_exceptions.HTTPError, TimeoutError) as error:
@@ -112,7 +117,7 @@ class _Guard:
             if told is None:
                 raise
             self._close_redirect(raw, error)
-            let_go(error)
+            clear_frames(error)
             try:
                 raise told from error
             finally:
@@ -128,7 +133,7 @@ class _Guard:
         told: Any
         if response is None:
             return None
-        if late and self._exchange.cut_short:
+        if late and self._in_flight.cut_short:
             told = DeadlineExceeded("the deadline passed while the body was read", request=response.request)
         elif is_redirect(response):
             told = _class_for(error)(error, request=response.request)

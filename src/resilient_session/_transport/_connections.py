@@ -1,8 +1,7 @@
-"""Pools and connections that know their time, their age, and how far a request came.
+"""Connections that know their time, their age, and how far a request came.
 
-They are urllib3's own classes with a mixin each, made where a manager makes its pools: whatever else lies between
-(proxies, SOCKS, a subclass) stays as it is. A class that is not urllib3's own, such as a recorder's, is used as it
-is, without these promises; which one counts at that moment, for some are swapped in for a test only.
+They are urllib3's own classes with a mixin. A class that is not urllib3's own, such as a recorder's, is used as it
+is, without these promises.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ from urllib3.exceptions import (
 )
 from urllib3.util import connection as urllib3_connection
 
-from resilient_session._forks import forget_in_children
-from resilient_session._time import monotonic
-from resilient_session._transport._in_flight import Exchange, current
+from resilient_session._forks import renew_in_children
+from resilient_session._time import SystemClock, monotonic
+from resilient_session._transport._in_flight import InFlight, current
 from resilient_session._transport._mixin import mixed
 from resilient_session._transport._reading import ClampedResponse
 from resilient_session._transport._tls import sharing
@@ -34,98 +33,100 @@ from resilient_session._transport._tls import sharing
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from urllib3 import PoolManager
-
+    from resilient_session._time import Clock
     from resilient_session._transport._resolver import Address
 
 _OWN_MODULES = frozenset({"urllib3.connection", "urllib3.contrib.socks"})
 _SLICE = 65536
-"""Bytes that are sent at a time: each slice, not the whole body, must go out within the read timeout."""
+"""Bytes sent at a time: each slice, not the whole body, must go out within the read timeout."""
 
 _SWITCHING_PROTOCOLS = 101
 _NEVER = -1.0
-"""Seconds; no connection idled for less."""
+"""Seconds; no connection is idle for less."""
 
 _KEEP_ALIVE = r"(?i)(?:^|[\s,])timeout\s*=\s*([0-9]{1,9})"
 
 
-class WitnessedConnection:
+class ResilientConnection:
     """A mixin for urllib3's connections."""
 
     response_class = ClampedResponse
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        forget_in_children(self)
-        self._used = monotonic()
+        renew_in_children(self)
+        self._clock: Clock = SystemClock()
+        self._last_used = self._clock.now()
         self._server_limit: float | None = None
-        self._requesting: Exchange | None = None
+        self._requesting: InFlight | None = None
 
     @property
     def is_connected(self) -> bool:
         """Whether the connection may serve one more request: it is open, ours, and young enough."""
-        exchange = current()
-        idle = monotonic() - self._used
+        in_flight = current()
+        idle = self._clock.now() - self._last_used
         stale = self._server_limit is not None and idle > self._server_limit
-        if stale or (exchange is not None and exchange.idle_limit is not None and idle > exchange.idle_limit):
+        if stale or (in_flight is not None and in_flight.idle_limit is not None and idle > in_flight.idle_limit):
             return False
         return super().is_connected  # type: ignore[misc, no-any-return]
 
     def connect(self) -> None:
-        exchange = current()
-        if exchange is not None:
-            exchange.witnessed = True
+        in_flight = current()
+        if in_flight is not None:
+            in_flight.observed = True
         self._server_limit = None
-        shares = exchange is not None and exchange.share_tls and hasattr(self, "ssl_context")
+        shares = in_flight is not None and in_flight.share_tls and hasattr(self, "ssl_context")
         with sharing(self) if shares else contextlib.nullcontext():
             super().connect()  # type: ignore[misc]
 
-    def forget_parent(self) -> None:
+    def renew_after_fork(self) -> None:
         """Close this process's copy of the socket: to use it would mean to share it."""
         sock, self.sock = cast("Any", self).sock, None
         with contextlib.suppress(AttributeError, OSError):  # there is none, or it is PyOpenSSL's
             os.close(sock.detach())  # and not close(): reads of a stream must fail, and not seem to meet its end
 
     def _tunnel(self) -> None:
-        """Ask a proxy for a tunnel: its answer, too, must come in time (private in http.client, for decades)."""
-        exchange = current()
-        _enter(exchange, "waiting for the proxy to open a tunnel")
-        self._clamp(exchange)
+        """Open a tunnel, to which the proxy must respond in time (private in http.client, but stable)."""
+        in_flight = current()
+        _enter(in_flight, "waiting for the proxy to open a tunnel")
+        self._clamp(in_flight)
         super()._tunnel()  # type: ignore[misc]
-        _enter(exchange, "shaking hands over TLS")
-        self._clamp(exchange)
+        _enter(in_flight, "shaking hands over TLS")
+        self._clamp(in_flight)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        exchange = self._requesting = current()
-        if exchange is not None:
-            exchange.witnessed = True
-            exchange.stage = "sending the request"
+        in_flight = self._requesting = current()
+        if in_flight is not None:
+            in_flight.observed = True
+            in_flight.stage = "sending the request"
         try:
             super().request(*args, **kwargs)  # type: ignore[misc]
         finally:
             self._requesting = None
 
     def send(self, data: Any) -> None:
-        """Send a part of a request. With its first byte the time is over in which nothing has happened yet."""
-        exchange = self._requesting
-        if exchange is None:  # the request of a tunnel, or of somebody who uses the pools directly
+        """Send a part of a request. From its first byte on, the server may have acted."""
+        in_flight = self._requesting
+        if in_flight is None:  # a tunnel's request, or somebody uses the pools directly
             super().send(data)  # type: ignore[misc]
             return
         own: Any = self
         if own.sock is None:
             self.connect()
-            exchange.stage = "sending the request"
+            in_flight.stage = "sending the request"
         for part in _slices(data):
-            own.sock.settimeout(exchange.clamp(exchange.timeouts.read))
-            exchange.written = True
+            own.sock.settimeout(in_flight.clamp(in_flight.timeouts.read))
+            in_flight.written = True
             super().send(part)  # type: ignore[misc]
 
     def getresponse(self, *args: Any, **kwargs: Any) -> Any:
-        exchange = current()
-        _enter(exchange, "waiting for the answer")
+        in_flight = current()
+        _enter(in_flight, "waiting for the response")
         response = super().getresponse(*args, **kwargs)  # type: ignore[misc]
-        _enter(exchange, "reading the body")
-        self._used = monotonic()
+        _enter(in_flight, "reading the body")
+        if in_flight is not None:
+            self._clock = in_flight.clock
+        self._last_used = self._clock.now()
         self._server_limit = (
             _keep_alive(response.headers["keep-alive"]) if "keep-alive" in response.headers else None
         )
@@ -133,16 +134,16 @@ class WitnessedConnection:
             self._server_limit = _NEVER
         return response
 
-    def _clamp(self, exchange: Exchange | None) -> None:
-        if exchange is not None:
-            self.sock.settimeout(exchange.clamp(self.timeout))  # type: ignore[attr-defined]
+    def _clamp(self, in_flight: InFlight | None) -> None:
+        if in_flight is not None:
+            self.sock.settimeout(in_flight.clamp(self.timeout))  # type: ignore[attr-defined]
 
 
-class ResolvingConnection(WitnessedConnection):
-    """A mixin for those of urllib3's connections that connect by themselves, and not through SOCKS."""
+class ResolvingConnection(ResilientConnection):
+    """A mixin for those of urllib3's connections that connect by themselves, not through SOCKS."""
 
     def _new_conn(self) -> socket.socket:
-        """Connect, the name included, within the connect timeout. The errors are those of urllib3."""
+        """Resolve and connect within the connect timeout. The errors are those of urllib3."""
         own = cast("urllib3.connection.HTTPConnection", self)
         try:
             sock = _connect_in_time(own, current())
@@ -161,26 +162,26 @@ class ResolvingConnection(WitnessedConnection):
         return sock
 
 
-def _connect_in_time(own: urllib3.connection.HTTPConnection, exchange: Exchange | None) -> socket.socket:
-    host, port = own._dns_host, own.port  # noqa: SLF001 - the name with its final dot; urllib3 resolves that, too
+def _connect_in_time(own: urllib3.connection.HTTPConnection, in_flight: InFlight | None) -> socket.socket:
+    host, port = own._dns_host, own.port  # noqa: SLF001 - the name with its final dot, as urllib3 resolves it
 
     def connect(address: tuple[str, int], timeout: float | None) -> socket.socket:
         options = own.source_address, own.socket_options
         return urllib3_connection.create_connection(address, timeout, *options)
 
-    if exchange is None:
+    if in_flight is None:
         return connect((host, port), own.timeout)
-    exchange.stage = "looking up the name"
+    in_flight.stage = "looking up the name"
     if _is_patched():
-        return connect((host, port), exchange.clamp(own.timeout))
-    limit = exchange.clamp(own.timeout)
+        return connect((host, port), in_flight.clamp(own.timeout))
+    limit = in_flight.clamp(own.timeout)
     end = None if limit is None else monotonic() + limit
-    addresses = exchange.resolver.addresses(host, port, limit)
-    exchange.stage = "connecting"
-    sock = _first_to_answer(connect, addresses, exchange.turn, end)
-    exchange.stage = "shaking hands over TLS" if hasattr(own, "ssl_context") else "sending the request"
+    addresses = in_flight.resolver.addresses(host, port, limit)
+    in_flight.stage = "connecting"
+    sock = _first_to_answer(connect, addresses, in_flight.failed_connects, end)
+    in_flight.stage = "shaking hands over TLS" if hasattr(own, "ssl_context") else "sending the request"
     try:
-        sock.settimeout(exchange.clamp(own.timeout))
+        sock.settimeout(in_flight.clamp(own.timeout))
     except TimeoutError:  # pragma: no cover - it passed since the connect, which only a fuzzer hits
         sock.close()
         raise
@@ -188,7 +189,7 @@ def _connect_in_time(own: urllib3.connection.HTTPConnection, exchange: Exchange 
 
 
 def _slices(data: Any) -> Iterable[Any]:
-    """Yield what is sent at a time; as a whole what is short, or is no bytes and http.client's to read."""
+    """Yield what is sent at a time; whole if it is short, or not bytes, which http.client reads itself."""
     if not isinstance(data, (bytes, bytearray, memoryview)) or len(data) <= _SLICE:
         return (data,)
     view = memoryview(data)
@@ -198,15 +199,15 @@ def _slices(data: Any) -> Iterable[Any]:
 def _first_to_answer(
     connect: Callable[[tuple[str, int], float | None], socket.socket],
     addresses: list[Address],
-    turn: int,
+    failed_connects: int,
     end: float | None,
 ) -> socket.socket:
-    """Connect to the first address that answers, each having its share of the time.
+    """Connect to the first address that accepts; each has its share of the time.
 
-    A name may stand for an address that swallows everything. It must not spend the time of the others, and the
-    next attempt begins with another.
+    A name may resolve to a dead address, which must not use up the time of the others. The next attempt begins with
+    another address.
     """
-    first = turn % len(addresses)
+    first = failed_connects % len(addresses)
     waiting = addresses[first:] + addresses[:first]
     while True:
         share = None if end is None else max(end - monotonic(), _LEAST_SHARE) / len(waiting)
@@ -218,69 +219,30 @@ def _first_to_answer(
 
 
 _LEAST_SHARE = 0.001
-"""Seconds; a timeout of 0 would mean something else to a socket."""
+"""Seconds; a timeout of 0 would make a socket non-blocking."""
 
 
 def _is_patched() -> bool:
-    """Tell whether somebody put a function of theirs in place of urllib3's, to pin a name to an address."""
+    """Whether somebody has replaced urllib3's function, to pin a name to an address."""
     function = urllib3_connection.create_connection
     return function.__module__ != "urllib3.util.connection" or hasattr(function, "__wrapped__")
 
 
-def _enter(exchange: Exchange | None, stage: str) -> None:
-    if exchange is not None:
-        exchange.stage = stage
+def _enter(in_flight: InFlight | None, stage: str) -> None:
+    if in_flight is not None:
+        in_flight.stage = stage
 
 
 def _keep_alive(header: str) -> float | None:
-    """Return how many seconds the server keeps an idle connection, if it says so."""
+    """Return the seconds for which the server keeps an idle connection; None if unknown."""
     match = re.search(_KEEP_ALIVE, header)
     return float(match[1]) if match else None
 
 
-class WitnessedPool:
-    """A mixin for urllib3's pools."""
-
-    def urlopen(self, *args: Any, pool_timeout: float | None = None, **kwargs: Any) -> Any:
-        """Wait for a free connection no longer than for a connect: `requests` gives no limit at all."""
-        exchange = current()
-        if exchange is not None and pool_timeout is None and self.block:  # type: ignore[attr-defined]
-            pool_timeout = exchange.clamp(exchange.timeouts.connect)
-        return super().urlopen(*args, pool_timeout=pool_timeout, **kwargs)  # type: ignore[misc]
-
-
-class _ConnectionClass:
-    """The `ConnectionCls` of a pool: what stands there at that moment, with a mixin if it is urllib3's own."""
-
-    def __init__(self, pool_class: type) -> None:
-        self._pool_class = pool_class
-
-    def __get__(self, pool: object, owner: type) -> type:
-        return _mixed_connection(self._pool_class.ConnectionCls)  # type: ignore[attr-defined]
-
-
 @functools.lru_cache(maxsize=64)
-def _mixed_connection(base: type) -> type:
+def connection_class(base: type) -> type:
+    """Mix ours into a connection class of urllib3's own; return any other as it is."""
     if base.__module__ not in _OWN_MODULES:
         return base
     connects_itself = base._new_conn is urllib3.connection.HTTPConnection._new_conn  # type: ignore[attr-defined]  # noqa: SLF001
-    return mixed(ResolvingConnection if connects_itself else WitnessedConnection, base)
-
-
-@functools.lru_cache(maxsize=64)
-def _mixed_pool(base: type) -> type:
-    pool = mixed(WitnessedPool, base)
-    pool.ConnectionCls = _ConnectionClass(base)  # type: ignore[attr-defined]
-    return pool
-
-
-class _PoolClasses(dict[str, Any]):
-    """The pool classes of a manager, known to be ours."""
-
-
-def instrument(manager: PoolManager) -> None:
-    """Let the pools that a manager makes be ours."""
-    if not isinstance(manager.pool_classes_by_scheme, _PoolClasses):
-        classes = {scheme: _mixed_pool(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}
-        manager.pool_classes_by_scheme = _PoolClasses(classes)
-        manager.clear()  # those that it made before
+    return mixed(ResolvingConnection if connects_itself else ResilientConnection, base)

@@ -1,7 +1,7 @@
-"""What one attempt knows of itself while its bytes are under way: how far it came, and how much time it has.
+"""The attempt in flight: how far it came, and how much time it has.
 
-The loop opens an exchange, and the connection that happens to serve the attempt finds it in the context: between
-the two lie `requests` and urllib3, which pass nothing through.
+An attempt opens an `InFlight`, and the connection that happens to serve it finds it in a context variable, because
+`requests` and urllib3 lie between the two and pass nothing through.
 """
 
 from __future__ import annotations
@@ -12,52 +12,62 @@ from typing import TYPE_CHECKING
 from resilient_session._time import Deadline, Timeouts, monotonic, nearest
 
 if TYPE_CHECKING:
+    from resilient_session._time import Clock
     from resilient_session._transport._resolver import Resolver
 
 _SLACK = 0.01
-"""Seconds; to lower a socket's timeout by less than this is not worth the system call."""
+"""Seconds; lowering a socket's timeout by less than this is not worth the system call."""
 
 
-class Exchange:
-    """One attempt under way.
+class InFlight:
+    """One attempt in flight.
 
     Args:
-        timeouts: what the attempt was given.
-        deadline: the end of its call, if it has one.
-        resolver: looks names up.
-        turn: how many attempts failed to connect before it: the next address is tried first.
-        idle_limit: seconds; a pooled connection that idled longer is not used.
-        share_tls: whether a connection may use a TLS context that others use.
+        sender: the adapter that sends; None once it has.
+        timeouts: those of the attempt.
+        deadline: the deadline of its call; None for none.
+        resolver: resolves names.
+        clock: the session's clock, by which pooled connections age.
+        failed_connects: attempts of the call that failed to connect: the next address is used first.
+        idle_limit: seconds; a pooled connection idle for longer is not used. None for no limit.
+        share_tls: whether a connection may use a shared TLS context.
+        default_timeouts: whether `timeouts` are the adapter's default, because the call gave none.
 
     Attributes:
         stage: what is being done, in words.
-        witnessed: whether a connection of ours serves the attempt, so that `written` can be believed.
+        observed: whether a connection of ours serves the attempt, so that `written` is evidence.
         written: whether a byte of the request was handed to the socket.
-        cut_short: whether the last operation got less time than it was given, for the sake of the deadline.
+        cut_short: whether the deadline left the last operation less time than its timeout.
     """
 
     __slots__ = (
-        "_deadline", "_head_end", "cut_short", "idle_limit", "resolver", "share_tls", "stage", "timeouts", "turn",
-        "witnessed", "written",
+        "_deadline", "_head_end", "clock", "cut_short", "default_timeouts", "failed_connects", "idle_limit",
+        "observed", "resolver", "sender", "share_tls", "stage", "timeouts", "written",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - each is a fact of the attempt
         self,
+        sender: object,
         timeouts: Timeouts,
         deadline: Deadline | None,
         resolver: Resolver,
-        turn: int = 0,
-        idle_limit: float | None = None,
+        clock: Clock,
         *,
+        failed_connects: int = 0,
+        idle_limit: float | None = None,
         share_tls: bool = False,
+        default_timeouts: bool = False,
     ) -> None:
+        self.sender: object = sender
         self.timeouts = timeouts
         self.resolver = resolver
-        self.turn = turn
+        self.clock = clock
+        self.failed_connects = failed_connects
         self.idle_limit = idle_limit
         self.share_tls = share_tls
+        self.default_timeouts = default_timeouts
         self.stage = "waiting for a free connection"
-        self.witnessed = False
+        self.observed = False
         self.written = False
         self.cut_short = False
         self._deadline = deadline
@@ -69,10 +79,10 @@ class Exchange:
         return None if deadline is None else deadline.left()
 
     def clamp(self, seconds: float | None) -> float | None:
-        """Return how long an operation may take that was given so many seconds; None for no limit.
+        """Return the time for one operation, given its timeout; None for no limit.
 
         Raises:
-            TimeoutError: there is no time left at all.
+            TimeoutError: no time is left at all.
         """
         left = self.left()
         self.cut_short = left is not None and (seconds is None or left <= seconds)
@@ -83,7 +93,7 @@ class Exchange:
         return left
 
     def clamp_read(self, seconds: float | None) -> float | None:
-        """Return how long one read may take, of which the headers as a whole must not take longer."""
+        """Return the time for one read; the reads of a header block together get the time of one."""
         if self._head_end is not None and seconds is not None:
             left = self._head_end - monotonic()
             if left <= 0:
@@ -92,38 +102,39 @@ class Exchange:
         return self.clamp(seconds)
 
     def expect_head(self, seconds: float | None) -> None:
-        """Start the clock on a header block: it must be whole within so many seconds, or None for no limit."""
+        """Start the time limit of a header block, in seconds; None for no limit."""
         self._head_end = None if seconds is None else monotonic() + seconds
 
     def head_is_complete(self) -> None:
-        """Stop the clock on the header block."""
+        """End the time limit of the header block."""
         self._head_end = None
 
     def limit(self, deadline: Deadline | None) -> None:
-        """Set another deadline; None lifts it, as when a stream is handed over."""
+        """Set another deadline; None removes it, as when a streamed response is handed over."""
         self._deadline = deadline
 
 
-_current: ContextVar[Exchange | None] = ContextVar("resilient_session_exchange", default=None)
+_current: ContextVar[InFlight | None] = ContextVar("resilient_session_in_flight", default=None)
 
 
-class under_way:  # noqa: N801 - reads as a statement
-    """Let connections find the exchange for as long as its attempt lasts.
+class flying:  # noqa: N801 - reads as a statement
+    """Let connections find the attempt in flight inside a block.
 
-    A generator would do, but for exceptions that take no attribute: contextlib sets one.
+    A generator would do, except for exceptions that take no attribute: contextlib sets one.
     """
 
-    __slots__ = ("_exchange", "_token")
+    __slots__ = ("_in_flight", "_token")
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    def __init__(self, in_flight: InFlight) -> None:
+        self._in_flight = in_flight
 
     def __enter__(self) -> None:
-        self._token = _current.set(self._exchange)
+        self._token = _current.set(self._in_flight)
 
     def __exit__(self, *_: object) -> None:
         _current.reset(self._token)
+        self._in_flight.sender = None  # or a response would keep its adapter alive
 
 
 current = _current.get
-"""Returns the exchange that is under way in this context, or None."""
+"""Returns the attempt in flight in this context, or None."""

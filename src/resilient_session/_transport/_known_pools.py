@@ -63,10 +63,10 @@ def _is_stock(method: Any, name: str) -> bool:
     return _ARE_STOCK and name in _METHODS and getattr(method, "__func__", None) is _METHODS[name]
 
 
-class PoolingAdapter(HTTPAdapter):
+class PoolFindingAdapter(HTTPAdapter):
     """An `HTTPAdapter` that finds the pools of its requests sooner, and all else as `requests` does."""
 
-    _pools: KnownPools
+    _known_pools: KnownPools
 
     def get_connection_with_tls_context(
         self,
@@ -80,12 +80,12 @@ class PoolingAdapter(HTTPAdapter):
         tell_apart: Any = getattr(self, _ATTRIBUTES, None)
         usual = _is_stock(find, "get_connection_with_tls_context") and _is_stock(tell_apart, _ATTRIBUTES)
         place = place_of(request.url, verify) if usual and not proxies and cert is None else None
-        pool = None if place is None else self._pools.find(self.poolmanager, place)
+        pool = None if place is None else self._known_pools.find(self.poolmanager, place)
         if pool is None:
             pool = find(request, verify, proxies=proxies, cert=cert)
             if place is not None:
                 host, settings = tell_apart(request, verify, cert)
-                self._pools.learn(self.poolmanager, place, pool, {**settings, **host})
+                self._known_pools.learn(self.poolmanager, place, pool, {**settings, **host})
         return pool
 
     def request_url(self, request: PreparedRequest, proxies: dict[str, str] | None) -> str:

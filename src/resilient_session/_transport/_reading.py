@@ -1,9 +1,9 @@
-"""Reading answers: every byte in time, nothing cut short, no interim answer taken for the real one.
+"""Reading responses: every byte in time, nothing cut short, no interim response taken for the final one.
 
-http.client takes the end of the connection for the end of the headers, and any 1xx but 100 for the answer. Its
-timeout counts for each `recv`, so a server that drips never runs into it. All of this is mended where the bytes
-come in, below whatever reads them: the socket file that a response reads from lowers the socket's timeout to the
-time that is left before each `recv`, and puts it back after.
+http.client takes the end of the connection for the end of the headers, and any 1xx but 100 for the response. Its
+timeout counts for each `recv`, so a server that drips never hits it. This is fixed where the bytes arrive, below
+whatever reads them: before each `recv`, the socket file under a response lowers the socket's timeout to the time
+left, and restores it afterwards.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from urllib3.exceptions import HTTPError
 
 from resilient_session._time import Deadline, SystemClock
 from resilient_session._transport._head import plain_head
-from resilient_session._transport._in_flight import Exchange, current
+from resilient_session._transport._in_flight import InFlight, current
 
 if TYPE_CHECKING:
     from requests import Response
 
 DRAIN_LIMIT = 65536
-"""Bytes; a longer error body is not read for the sake of its connection, which is closed instead."""
+"""Bytes; if more of an unwanted body is left, its connection is closed instead of drained."""
 
 BLINK = 0.03
-"""Seconds; an error body that takes longer is not waited for."""
+"""Seconds; draining takes no longer."""
 
 _SWITCHING_PROTOCOLS = 101
 _INTERIM = range(100, 200)
@@ -41,31 +41,31 @@ class ClampedIO(socket.SocketIO):
     """A socket file whose reads end in time.
 
     Args:
-        inner: the socket file in whose place it reads.
-        exchange: says how much time is left.
+        inner: the socket file it replaces.
+        in_flight: knows how much time is left.
 
     Attributes:
         ended: whether the other side has closed the connection.
     """
 
-    _sock: Any  # the socket; authentication by NTLM and Kerberos looks for it under this name, too
+    _sock: Any  # the socket; NTLM and Kerberos authentication look for it under this name
 
-    def __init__(self, inner: Any, exchange: Exchange) -> None:
+    def __init__(self, inner: Any, in_flight: InFlight) -> None:
         super().__init__(inner._sock, "r")  # noqa: SLF001 - see above
         self._inner = inner
-        self._exchange = exchange
+        self._in_flight = in_flight
         self._last = 0
         self.ended = False
 
     @property
     def ended_inside_a_line(self) -> bool:
-        """Whether the other side closed the connection after anything else than the end of a line."""
+        """Whether the other side closed the connection in the middle of a line."""
         return self.ended and self._last != _NEWLINE
 
     def readinto(self, buffer: Any) -> int | None:
         sock = self._sock
         given = _timeout_of(sock)
-        limit = self._exchange.clamp_read(given)
+        limit = self._in_flight.clamp_read(given)
         if limit == given:
             count = super().readinto(buffer)
         else:
@@ -80,14 +80,14 @@ class ClampedIO(socket.SocketIO):
         return count
 
     def close(self) -> None:
-        """Let go of the socket, through the file that was counted when it was made."""
+        """Release the socket through the original file, which the socket counts."""
         self._inner.close()
         super(socket.SocketIO, self).close()
         self._sock = None
 
 
 def _timeout_of(sock: Any) -> float | None:
-    """Return the timeout of a socket, or of the one that PyOpenSSL's stands before."""
+    """Return the timeout of a socket, or of the one that PyOpenSSL wraps."""
     timeout: float | None = (sock if hasattr(sock, "gettimeout") else sock.socket).gettimeout()
     return timeout
 
@@ -99,31 +99,31 @@ class ClampedResponse(http.client.HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         self._file: ClampedIO | None = None
         self.chunk_came = False
-        exchange = current()
+        in_flight = current()
         raw = getattr(self.fp, "raw", None)
-        if exchange is not None and isinstance(raw, socket.SocketIO):
-            exchange.expect_head(_timeout_of(sock))
-            self._exchange = exchange
-            self._file = ClampedIO(self.fp.detach(), exchange)
+        if in_flight is not None and isinstance(raw, socket.SocketIO):
+            in_flight.expect_head(_timeout_of(sock))
+            self._in_flight = in_flight
+            self._file = ClampedIO(self.fp.detach(), in_flight)
             self.fp = io.BufferedReader(self._file)
 
     def begin(self) -> None:
-        """Read the status line and the headers; once they are there, this does nothing."""
+        """Read the status line and the headers, once."""
         if self.headers is None and not self._begin_at_once():
             self._begin_line_by_line()
 
     def _begin_at_once(self) -> bool:
-        """Read a head that came in one piece and is plain, as most are.
+        """Read a plain head that arrived in one piece, as most do.
 
         Returns:
-            Whether it did. If not, nothing was read.
+            Whether it was one; if not, nothing was read.
         """
         shows_its_work = self.debuglevel > 0
         head = None if self._file is None or shows_its_work else plain_head(self.fp.peek())
         if head is None:
             return False
         self.fp.read(head.size)
-        self._exchange.head_is_complete()
+        self._in_flight.head_is_complete()
         self.version = 11
         self.code = self.status = head.status
         self.reason = head.reason
@@ -136,42 +136,42 @@ class ClampedResponse(http.client.HTTPResponse):
         return True
 
     def _begin_line_by_line(self) -> None:
-        """Read the head as http.client does, past interim answers (RFC 9110 §15.2), and no less strictly."""
+        """Read the head as http.client does, and past interim responses (RFC 9110 §15.2)."""
         super().begin()
         while self.status in _INTERIM and self.status != _SWITCHING_PROTOCOLS:
             self.headers = self.msg = None  # type: ignore[assignment]  # or the next is not read
             super().begin()
         if self._file is not None:
-            self._exchange.head_is_complete()
+            self._in_flight.head_is_complete()
             if self._file.ended:
                 raise http.client.RemoteDisconnected("Remote end closed connection inside the headers")
         self._check_left_over()
         self._check_length()
 
     def _check_left_over(self) -> None:
-        """Refuse headers in which a malformed line hides how the body is framed: the parser drops all after it."""
+        """Refuse headers in which a malformed line hides the framing: the parser drops all after it."""
         left_over = str(self.headers.get_payload()).lower()
         if any(name in left_over for name in _FRAMING):
-            raise http.client.HTTPException("a malformed header hides the length of the answer")
+            raise http.client.HTTPException("a malformed header hides the length of the response")
 
     def _check_length(self) -> None:
-        """Refuse a length that is none: where such a body ends cannot be known (RFC 9112 §6.3).
+        """Refuse an invalid length: nobody can know where such a body ends (RFC 9112 §6.3).
 
-        Two that differ are urllib3's to refuse.
+        urllib3 refuses two that differ.
         """
         given = self.headers.get_all("content-length")
         if self.chunked or not given or (len(given) == 1 and self.length is not None):  # as http.client read it
             return
         if not all(re.fullmatch("[0-9]{1,18}", one.strip()) for one in ",".join(given).split(",")):
-            raise http.client.HTTPException("the answer's Content-Length is no number")
+            raise http.client.HTTPException("the Content-Length of the response is not a number")
 
     @property
     def ended_inside_a_chunk_size(self) -> bool:
-        """Whether the connection was closed inside the line that says how long the next chunk is."""
+        """Whether the connection was closed inside the line with the size of the next chunk."""
         return bool(self.chunked) and self._file is not None and self._file.ended_inside_a_line
 
     def _safe_read(self, amt: int) -> bytes:
-        """Read a chunk; http.client takes a negative size for "to the end", and urllib3 asks in its name."""
+        """Read a chunk; http.client would take a negative size for "to the end"."""
         if amt < 0:
             raise http.client.IncompleteRead(b"")
         self.chunk_came = True
@@ -179,16 +179,17 @@ class ClampedResponse(http.client.HTTPResponse):
         return data
 
 
-def discard(response: Response, exchange: Exchange) -> None:
-    """Let go of a response that nobody will read, so that its connection can serve the next attempt if it is cheap.
+def drain(response: Response, in_flight: InFlight) -> None:
+    """Release the connection of a response that nobody will read.
 
-    What is left of the body is drained up to a size and for a blink; else the connection is closed.
+    What is left of the body is read up to a size and for an instant, so that the connection can serve the next
+    attempt; else the connection is closed.
     """
     raw = response.raw
-    if raw is None:  # another adapter made the response, of nothing that could be let go
+    if raw is None:  # made by another adapter, without a connection
         return
-    if exchange.witnessed and (getattr(raw, "length_remaining", 0) or 0) <= DRAIN_LIMIT:
-        exchange.limit(Deadline(BLINK, SystemClock()))
+    if in_flight.observed and (getattr(raw, "length_remaining", 0) or 0) <= DRAIN_LIMIT:
+        in_flight.limit(Deadline(BLINK, SystemClock()))
         with contextlib.suppress(HTTPError, OSError, http.client.HTTPException, ValueError, RuntimeError):
             raw.read(DRAIN_LIMIT, decode_content=False)
     response.close()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from urllib3.util import ssl_
 
-from resilient_session._forks import forget_in_children
+from resilient_session._forks import renew_in_children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,9 +53,9 @@ class SharedContexts:
     def __init__(self) -> None:
         self._contexts: OrderedDict[object, ssl.SSLContext] = OrderedDict()
         self._lock = threading.Lock()
-        forget_in_children(self)
+        renew_in_children(self)
 
-    def forget_parent(self) -> None:
+    def renew_after_fork(self) -> None:
         """Take a new lock in a forked child; the contexts are good there, too."""
         self._lock = threading.Lock()
 

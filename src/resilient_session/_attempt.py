@@ -1,0 +1,214 @@
+"""One attempt: a request, sent once, and what came of it, as a value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from urllib3 import BaseHTTPResponse, HTTPResponse
+
+from resilient_session._events import Attempt
+from resilient_session._logging import dropping
+from resilient_session._policy._decision import Outcome, Retry, Stop, decide
+from resilient_session._policy._failure import (
+    body_error,
+    clear_frames,
+    drop_tracebacks,
+    failure_from,
+    observed,
+    overdue,
+)
+from resilient_session._redact import redact_error
+from resilient_session._time import wall_time
+from resilient_session._transport._body_guard import guard, is_redirect
+from resilient_session._transport._in_flight import InFlight, flying
+from resilient_session._transport._reading import drain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from requests import Response
+
+    from resilient_session._call._outgoing import Outgoing
+    from resilient_session._policy._failure import Failure
+    from resilient_session._transport._resolver import Resolver
+
+
+class Transport(NamedTuple):
+    """How an adapter sends.
+
+    Attributes:
+        send: sends a request once: the request, and the arguments of an adapter's `send()`.
+        sender: the adapter whose `send()` that is.
+        resolver: resolves names.
+        trusts_error_types: whether the class of an error may prove that nothing was sent.
+    """
+
+    send: Callable[..., Response]
+    sender: object
+    resolver: Resolver
+    trusts_error_types: bool
+
+
+class Tried(NamedTuple):
+    """One attempt, ended.
+
+    Attributes:
+        outgoing: what it sent.
+        transport: how.
+        in_flight: how far it came.
+        start: seconds on the session's clock at which it began.
+        response: what it received, even if the body broke; None if it received none.
+        failure: what went wrong; None if nothing did.
+    """
+
+    outgoing: Outgoing
+    transport: Transport
+    in_flight: InFlight
+    start: float
+    response: Response | None = None
+    failure: Failure | None = None
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether a byte of the request may have reached the server."""
+        return self.failure is None or self.failure.sent
+
+    @property
+    def received(self) -> Response:
+        """The response of an attempt that did not fail."""
+        return self.response  # type: ignore[return-value]  # it has one
+
+    def outcome(self, opinion: bool | None) -> Outcome:  # noqa: FBT001 - what the user's function returned
+        """Return the attempt as the policy sees it; `opinion` is what `retry_if` returned."""
+        request = self.outgoing.request
+        return Outcome(
+            method=str(request.method),
+            url=str(request.url),
+            response=_in_urllib3s_terms(self.response) if self.failure is None else None,
+            failure=self.failure,
+            opinion=opinion,
+            keyed=self.outgoing.keyed,
+            repeatable=self.outgoing.body.repeatable,
+            now=wall_time(),
+            left=self.in_flight.left(),
+        )
+
+    def read(self) -> Tried:
+        """Return the attempt with its body read: one that breaks is a failure.
+
+        The body of a redirect is left to `Session`, which tolerates broken ones.
+        """
+        response = self.response
+        if response is None or self.failure is not None or self.outgoing.streamed or is_redirect(response):
+            return self
+        try:
+            response.content  # noqa: B018 - reads it
+        except Exception as error:  # noqa: BLE001 - raised again, or repeated
+            response.close()
+            broken = body_error(error, self.outgoing.request)
+            failure = _failure(broken, self.outgoing, self.transport, self.in_flight, response.status_code)
+            return self._replace(failure=failure)
+        return self
+
+    def release(self) -> None:
+        """Release the connection, and what the error of a finished attempt would keep alive."""
+        if self.failure is not None:
+            drop_tracebacks(self.failure.error)
+        elif self.response is not None:
+            drain(self.response, self.in_flight)
+
+
+def attempt(outgoing: Outgoing, transport: Transport) -> Tried:
+    """Send a request once."""
+    options = outgoing.call.options
+    in_flight = InFlight(
+        transport.sender,
+        outgoing.timeouts,
+        outgoing.call.deadline,
+        transport.resolver,
+        options["clock"],
+        failed_connects=outgoing.failed_connects,
+        idle_limit=outgoing.idle_limit,
+        share_tls=options["share_tls"],
+        default_timeouts=outgoing.default_timeouts,
+    )
+    start = options["clock"].now()
+    try:
+        with flying(in_flight):
+            in_flight.clamp(None)  # without any time left nothing is sent
+            response = transport.send(outgoing.request, **outgoing.arguments)
+    except Exception as error:  # noqa: BLE001 - raised again, or repeated
+        failure = _failure(error, outgoing, transport, in_flight)
+        return Tried(outgoing, transport, in_flight, start, failure=failure)
+    guard(response, in_flight, streamed=outgoing.streamed)
+    return Tried(outgoing, transport, in_flight, start, response)
+
+
+def judge(tried: Tried) -> tuple[Tried, Retry | Stop]:
+    """Decide what follows an attempt; the body is read first if `retry_if` or the caller will see it."""
+    call = tried.outgoing.call
+    if call.options["retry_if"] is not None:
+        tried = tried.read()
+    verdict = decide(tried.outcome(_opinion(tried)), call.retries, call.rules)
+    if isinstance(verdict, Stop) and tried.failure is None:
+        tried = tried.read()
+        if tried.failure is not None:
+            verdict = decide(tried.outcome(None), call.retries, call.rules)
+    if isinstance(verdict, Retry) and tried.was_sent and not tried.outgoing.body.rewind():
+        verdict = Stop(f"{verdict.reason}; the body could not be rewound")
+    return tried, verdict
+
+
+def record(tried: Tried, verdict: Retry | Stop) -> None:
+    """Add an attempt to the record of its call."""
+    call, outgoing, failure = tried.outgoing.call, tried.outgoing, tried.failure
+    if tried.was_sent and not outgoing.body.repeatable:
+        call.consumed_body = outgoing.request.body
+    call.attempts.append(
+        Attempt(
+            len(call.attempts) + 1,
+            str(outgoing.request.method),
+            outgoing.url,
+            tried.start,
+            call.options["clock"].now() - tried.start,
+            None if tried.response is None else tried.response.status_code,
+            None if failure is None else failure.error,
+            verdict.after if isinstance(verdict, Retry) else None,
+            verdict.reason,
+        )
+    )
+
+
+def _opinion(tried: Tried) -> bool | None:
+    """Ask the user's `retry_if` about a response."""
+    options = tried.outgoing.call.options
+    retry_if = options["retry_if"]
+    opinion = None
+    if retry_if is not None and tried.response is not None and tried.failure is None:
+        with dropping("retry_if", options["logger"], tried.outgoing.request):
+            opinion = retry_if(tried.response)
+    return opinion
+
+
+def _failure(
+    error: Exception, outgoing: Outgoing, transport: Transport, in_flight: InFlight, status: int | None = None
+) -> Failure:
+    request = outgoing.request
+    clear_frames(error)
+    redact_error(error, request, outgoing.arguments["proxies"])
+    failure = failure_from(error, request, status)
+    if not transport.trusts_error_types:
+        failure = failure._replace(sent=True)
+    if in_flight.observed:
+        failure = observed(failure, sent=in_flight.written)
+    if in_flight.cut_short:
+        failure = overdue(failure, in_flight.stage, request)
+    return failure
+
+
+def _in_urllib3s_terms(response: Response | None) -> BaseHTTPResponse | None:
+    """Return a response as urllib3 has it; one that another adapter made need not have come from urllib3."""
+    raw: Any = getattr(response, "raw", None)
+    if response is None or type(raw) is HTTPResponse or isinstance(raw, BaseHTTPResponse):  # the latter is slow
+        return raw  # type: ignore[no-any-return]
+    return HTTPResponse(headers=dict(response.headers), status=response.status_code, preload_content=False)

@@ -1,0 +1,92 @@
+"""Pools that send once, and make connections of ours.
+
+They are urllib3's own pool classes with a mixin, put where a manager looks for its pool classes: whatever else lies
+between (proxies, SOCKS, a subclass) stays. While an attempt is in flight, a pool sends once, whatever `retries` it
+is handed: the loop around the attempt is the only one that retries. Used directly, a pool does what urllib3 does.
+"""
+
+from __future__ import annotations
+
+import functools
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from requests.utils import prepend_scheme_if_needed, select_proxy
+from urllib3.util import Timeout
+
+from resilient_session._time import Timeouts
+from resilient_session._transport._connections import connection_class
+from resilient_session._transport._hidden_retries import SEND_ONCE
+from resilient_session._transport._in_flight import current
+from resilient_session._transport._mixin import mixed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from requests.adapters import HTTPAdapter
+    from urllib3 import PoolManager
+
+    from resilient_session._transport._in_flight import InFlight
+
+
+class ResilientPool:
+    """A mixin for urllib3's pools."""
+
+    @property
+    def ConnectionCls(self) -> type:  # noqa: N802 - urllib3's name
+        """The connection class that is set at this moment, with our mixin if it is urllib3's own."""
+        return connection_class(vars(self).get("ConnectionCls") or super().ConnectionCls)  # type: ignore[misc]
+
+    @ConnectionCls.setter
+    def ConnectionCls(self, value: type) -> None:  # noqa: N802
+        vars(self)["ConnectionCls"] = value
+
+    def urlopen(self, *args: Any, **kwargs: Any) -> Any:
+        """Send once, with the default timeouts where nobody on the way set any."""
+        in_flight = current()
+        if in_flight is not None:
+            kwargs["retries"] = SEND_ONCE
+            if in_flight.default_timeouts:
+                kwargs["timeout"] = _timeout(in_flight, kwargs.get("timeout"))
+            if self.block and kwargs.get("pool_timeout") is None:  # type: ignore[attr-defined]
+                kwargs["pool_timeout"] = in_flight.clamp(in_flight.timeouts.connect)  # `requests` sets no limit
+        return super().urlopen(*args, **kwargs)  # type: ignore[misc]
+
+
+def _timeout(in_flight: InFlight, given: object) -> object:
+    """Return the timeout of an attempt whose call gave none; an adapter on the way may have its own default."""
+    if not isinstance(given, Timeout) or (given.total, given.connect_timeout, given.read_timeout) == _NO_LIMITS:
+        return _in_urllib3s_terms(in_flight.timeouts)
+    in_flight.timeouts = Timeouts.of(given)
+    return given
+
+
+_NO_LIMITS = (None, None, None)
+
+
+@functools.lru_cache(maxsize=64)
+def _in_urllib3s_terms(timeouts: Timeouts) -> Timeout:
+    return Timeout(connect=timeouts.connect, read=timeouts.read)
+
+
+@functools.lru_cache(maxsize=64)
+def _pool_class(base: type) -> type:
+    return base if issubclass(base, ResilientPool) else mixed(ResilientPool, base)
+
+
+def instrument(manager: PoolManager) -> None:
+    """Have a manager make pools of ours from now on; it discards those it made before."""
+    classes = manager.pool_classes_by_scheme
+    for pool in classes.values():
+        if not issubclass(pool, ResilientPool):
+            manager.pool_classes_by_scheme = {scheme: _pool_class(pool) for scheme, pool in classes.items()}
+            manager.clear()
+            return
+
+
+def instrument_proxy(adapter: HTTPAdapter, url: str, proxies: Mapping[str, str]) -> None:
+    """Instrument the manager of the proxy that an adapter is about to use; it makes it now if it has none yet."""
+    proxy = select_proxy(url, dict(proxies))
+    if proxy:
+        with suppress(Exception):  # the adapter's own send() raises it in a moment
+            instrument(adapter.proxy_manager_for(prepend_scheme_if_needed(proxy, "http")))
