@@ -11,7 +11,7 @@ from resilient_session import LoggingHTTPAdapter, attempts_of, resilient_session
 from resilient_session.testing import FaultServer, Reply
 
 cachecontrol = pytest.importorskip("cachecontrol")
-FRESH = {"Cache-Control": "max-age=60", "Date": formatdate(usegmt=True)}
+FRESH = {"Cache-Control": "max-age=3600", "Date": formatdate(usegmt=True)}
 CACHEABLE = Reply(200, "kept", headers=FRESH)
 
 
