@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
 
 import nox
 
@@ -11,7 +12,7 @@ nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
 nox.options.sessions = ["lint", "types", "package", "docs", "soak", "oldest", "mix", "tests"]
 
-PYTHONS = ["3.10", "3.12", "3.13", "3.11"]
+PYTHONS = ["3.10", "3.12", "3.13", "3.14", "3.11"]
 """Missing ones are skipped. The last is the one that measures coverage."""
 
 OLDEST = ("requests==2.32.2", "urllib3==2.0.2")
@@ -74,9 +75,16 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def package(session: nox.Session) -> None:
-    """Check what the wheel holds and asks for."""
-    session.install(_Wheel.of(session))
-    session.run("python", "tests/check_wheel.py", _Wheel.of(session))
+    """Build into dist/ what a release publishes; check what it holds, and how the package index will show it."""
+    session.install(*group("package"))
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("python", "-m", "build", silent=True)
+    built = sorted(map(str, pathlib.Path("dist").iterdir()))
+    session.run("twine", "check", "--strict", *built)
+    wheel = next(path for path in built if path.endswith(".whl"))
+    session.install(wheel)
+    session.run("python", "tests/project/check_wheel.py", wheel)
+    session.run("python", "tests/project/check_readme.py", wheel)
 
 
 @nox.session

@@ -13,11 +13,11 @@ For example::
 fixtures `fault_server`, `virtual_clock` and `fast_retries` are there without an import.
 """
 
-from ._clock import VirtualClock, fast_retries
-from ._listening import black_hole, refused_url
-from ._recorded import RecordedHeaders, RecordedRequest
-from ._replies import Reply
-from ._server import FaultServer
+from resilient_session.testing._clock import VirtualClock, fast_retries
+from resilient_session.testing._listening import black_hole, refused_url
+from resilient_session.testing._recorded import RecordedHeaders, RecordedRequest
+from resilient_session.testing._replies import Reply
+from resilient_session.testing._server import FaultServer
 
 __all__ = [
     "FaultServer",

@@ -6,7 +6,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ._checks import check_number
+from resilient_session.testing._checks import check_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

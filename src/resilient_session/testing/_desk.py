@@ -7,13 +7,13 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ._recorded import RecordedRequest
-from ._replies import Reply
+from resilient_session.testing._recorded import RecordedRequest
+from resilient_session.testing._replies import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ._recorded import Head
+    from resilient_session.testing._recorded import Head
 
 Item: TypeAlias = "Reply | Callable[[RecordedRequest], Reply]"
 

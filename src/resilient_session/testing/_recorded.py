@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from ._checks import Pairs
-    from ._replies import Reply
-    from ._streams import Stream
+    from resilient_session.testing._checks import Pairs
+    from resilient_session.testing._replies import Reply
+    from resilient_session.testing._streams import Stream
 
 
 class MalformedRequestError(Exception):

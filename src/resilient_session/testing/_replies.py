@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from ._checks import (
+from resilient_session.testing._checks import (
     check_choice,
     check_count,
     check_headers,
@@ -14,12 +14,12 @@ from ._checks import (
     check_number,
     check_type,
 )
-from ._encoding import compress, render_chunked, render_head
+from resilient_session.testing._encoding import compress, render_chunked, render_head
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ._checks import Headers, Interim
+    from resilient_session.testing._checks import Headers, Interim
 
 Framing: TypeAlias = Literal["length", "chunked", "close", "none"]
 Cut: TypeAlias = Literal["before", "request", "head", "body", "end"]

@@ -8,12 +8,12 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, get_args
 
-from ._checks import check_choice
-from ._desk import Desk
-from ._listening import Listener
-from ._replies import Reply
-from ._serving import Handshake, Opening, Serving
-from ._streams import Stream
+from resilient_session.testing._checks import check_choice
+from resilient_session.testing._desk import Desk
+from resilient_session.testing._listening import Listener
+from resilient_session.testing._replies import Reply
+from resilient_session.testing._serving import Handshake, Opening, Serving
+from resilient_session.testing._streams import Stream
 
 if TYPE_CHECKING:
     import socket
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import TracebackType
 
-    from ._desk import Item
-    from ._recorded import RecordedRequest
+    from resilient_session.testing._desk import Item
+    from resilient_session.testing._recorded import RecordedRequest
 
 _OK = Reply(200, "ok")
 # How long close() waits for its threads; they are daemons, so one that hangs in a test's function may stay.

@@ -12,18 +12,18 @@ import threading
 import time
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, TypeAlias
 
-from ._encoding import render_chunk, render_head
-from ._recorded import MalformedRequestError, read_body, read_head
-from ._replies import Reply, bytes_of
-from ._streams import GoneError, SpentError
+from resilient_session.testing._encoding import render_chunk, render_head
+from resilient_session.testing._recorded import MalformedRequestError, read_body, read_head
+from resilient_session.testing._replies import Reply, bytes_of
+from resilient_session.testing._streams import GoneError, SpentError
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable
 
-    from ._desk import Desk, Item
-    from ._recorded import Head, RecordedRequest
-    from ._streams import Stream
+    from resilient_session.testing._desk import Desk, Item
+    from resilient_session.testing._recorded import Head, RecordedRequest
+    from resilient_session.testing._streams import Stream
 
 Handshake: TypeAlias = Literal["ok", "stall", "reset", "close"]
 

@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._replies import Way
+    from resilient_session.testing._replies import Way
 
 _PIECE = 65536
 _RESET = struct.pack("ii", 1, 0)
