@@ -1,8 +1,8 @@
 """What a forked child must not share with its parent: connections, and locks that nobody will release.
 
-Two processes that read from one connection get each other's answers, without any error. So a child closes its
-copies of the sockets, which the parent does not notice, and its adapters begin anew: pools that another thread was
-using at the moment of the fork stay locked for ever in the child.
+Two processes that read from one connection get each other's responses, without any error. So a child closes its
+copies of the sockets, which the parent does not notice. And its adapters get new pools, because a pool that another
+thread was using at the moment of the fork stays locked for ever in the child.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 
 class Inherited(Protocol):
-    """What a child gets a copy of."""
+    """An object that a forked child inherits a copy of."""
 
     def renew_after_fork(self) -> None:
         """Begin anew, without taking a lock."""
@@ -23,15 +23,15 @@ class Inherited(Protocol):
 _inherited: WeakSet[Inherited] = WeakSet()
 
 
-def renew_in_children(thing: Inherited) -> None:
-    """Have a thing begin anew in every child that is forked while it lives."""
-    _inherited.add(thing)
+def renew_in_children(inherited: Inherited) -> None:
+    """Renew an object in every child that is forked while it lives."""
+    _inherited.add(inherited)
 
 
-def _begin_anew() -> None:
-    for thing in list(_inherited):
-        thing.renew_after_fork()
+def _renew() -> None:
+    for inherited in list(_inherited):
+        inherited.renew_after_fork()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
-    os.register_at_fork(after_in_child=_begin_anew)
+    os.register_at_fork(after_in_child=_renew)

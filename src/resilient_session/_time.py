@@ -1,4 +1,4 @@
-"""Time: the clock that everything waits on, and what a timeout comes to."""
+"""Time: clocks, timeouts and deadlines."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     TimeoutType: TypeAlias = "float | Timeout | tuple[float | None, float | None] | None"
 
 LONGEST = threading.TIMEOUT_MAX
-"""Seconds; what the operating system can wait at all. A longer timeout overflows deep inside a socket."""
+"""Seconds; the longest wait of the operating system. A longer timeout overflows deep inside a socket."""
 
 
 @runtime_checkable
 class Clock(Protocol):
-    """What a session reads the time from and waits on."""
+    """The clock that a session reads and sleeps on."""
 
     def now(self) -> float:
         """Return seconds since some fixed moment; never less than before."""
@@ -50,7 +50,7 @@ class SystemClock:
 
 
 def wall_time() -> float:
-    """Return seconds since the epoch: what a date that a server names is held against."""
+    """Return seconds since the epoch, for comparison with dates in headers."""
     return time.time()
 
 
@@ -62,13 +62,13 @@ class Timeouts(NamedTuple):
 
     @classmethod
     def of(cls, value: TimeoutType) -> Timeouts:
-        """Read what a caller gives as ``timeout=``.
+        """Read a ``timeout=`` argument.
 
         Args:
             value: seconds for both, a pair (connect, read), or urllib3's ``Timeout``; None for no limit.
 
         Raises:
-            ValueError: it is of none of these forms, or a part is 0, negative, not a number or too long.
+            ValueError: it has another form, or a part is 0, negative, not a number or too long.
         """
         pair = _parts(value) if isinstance(value, Timeout) else value
         if not isinstance(pair, tuple):
@@ -78,43 +78,42 @@ class Timeouts(NamedTuple):
         return cls(*pair)
 
 
-FORM = "give seconds above 0, or a pair (connect, read) of them; None in the pair is no limit"
+FORM = "must be > 0 seconds, a (connect, read) pair, or None; None in the pair is no limit"
 
 
 def is_timeout(value: object) -> TypeGuard[float]:
-    """Tell whether a value is a number of seconds that a socket takes as its timeout; NaN is not."""
+    """Whether a value is a number of seconds that a socket accepts as its timeout; NaN is not."""
     number: Any = value
-    counts = isinstance(value, float) or hasattr(value, "__index__")  # as a socket asks, too
-    return counts and not isinstance(value, bool) and 0 < number <= LONGEST
+    is_number = isinstance(value, float) or hasattr(value, "__index__")  # as a socket checks
+    return is_number and not isinstance(value, bool) and 0 < number <= LONGEST
 
 
 def _parts(timeout: Timeout) -> tuple[float | None, float | None]:
     try:
         read = _limit(timeout.read_timeout)
-    except TimeoutStateError:  # a total alone: what the connect leaves of it is known later
+    except TimeoutStateError:  # a total alone: the connect's share is known later
         read = None
     limits = [limit for limit in (read, _limit(timeout.total)) if limit is not None]
     return _limit(timeout.connect_timeout), min(limits, default=None)
 
 
 def _limit(part: object) -> float | None:
-    """Return seconds, or None for urllib3's "not given", which is an enum member and means no limit here."""
+    """Return seconds; None for urllib3's "not given", an enum member that means no limit here."""
     return part if isinstance(part, (int, float)) else None
 
 
 monotonic = time.monotonic
-"""Real time, in seconds: what sockets live in, also under a clock that was handed in."""
+"""Real time, in seconds: sockets live in it even if a session has another clock."""
 
 
 class Deadline:
     """A moment by which a call must be over.
 
-    It is held against the session's clock, on which waits are spent, and against real time, in which sockets live:
-    whichever is there first ends the call.
+    It passes when the session's clock, on which waits are spent, or real time, in which sockets live, reaches it.
 
     Args:
-        seconds: how far off it is.
-        clock: the clock that waits are spent on.
+        seconds: the time until then.
+        clock: the session's clock.
     """
 
     __slots__ = ("_clock", "_end", "_real_end", "seconds")
@@ -135,21 +134,21 @@ _scopes: ContextVar[tuple[Deadline, ...]] = ContextVar("resilient_session_deadli
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Cap every call that is made in this context, reads of streamed bodies included.
+    """Limit the time of every call in this context, reads of streamed bodies included.
 
-    Scopes nest; the nearest end counts, also against the option of the same name. A context belongs to a thread
-    or a task: to carry it over to an executor, run the work in ``contextvars.copy_context()``.
+    Scopes nest; the nearest deadline counts, including the option of that name. A context belongs to a thread or a
+    task. To carry it into an executor, run the work in ``contextvars.copy_context()``.
 
     Args:
-        seconds: the time for all that happens inside, above 0.
+        seconds: the time for everything inside, above 0.
 
     Raises:
-        TypeError: `seconds` is no number.
-        ValueError: `seconds` is not above 0, or longer than an operating system can wait.
+        TypeError: `seconds` is not a number.
+        ValueError: `seconds` is not above 0, or longer than the operating system can wait.
     """
     if not is_timeout(seconds):
         misfit = ValueError if type(seconds) in {int, float} else TypeError
-        message = f"deadline({seconds!r}): give seconds above 0"
+        message = f"deadline({seconds!r}): must be > 0 seconds"
         raise misfit(message)
     token = _scopes.set((*_scopes.get(), Deadline(seconds, SystemClock())))
     try:
@@ -159,7 +158,7 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 def nearest(own: Deadline | None) -> Deadline | None:
-    """Return the deadline that comes first: of a call's own and those of the scopes around it."""
+    """Return the deadline that comes first: the call's own, or that of a scope around it."""
     scopes = _scopes.get()
     if not scopes:
         return own

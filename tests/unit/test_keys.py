@@ -81,7 +81,7 @@ def test_a_callable_makes_the_key_once_of_the_caller_s_request(call):
 
 @pytest.mark.parametrize("key", [None, 5, b"key", "", "  ", "a\nb", "a\x00b", True])
 def test_a_callable_that_makes_no_key_is_an_error_that_does_not_tell_it(call, key):
-    message = rf"^idempotency_keys gave {type(key).__name__}: it must give printable ASCII, and some of it$"
+    message = rf"^idempotency_keys returned {type(key).__name__}: must return a non-empty str of printable ASCII$"
     with pytest.raises(TypeError, match=message):
         keyed(prepared(), call, lambda _: key)
     assert call.key is None

@@ -62,7 +62,7 @@ WRONG = [0, 0.0, -1, math.nan, math.inf, -math.inf, True, False, "5", b"5", [1],
     ids=lambda value: repr(value)[:20],
 )
 def test_what_is_no_timeout_is_refused_by_its_value(value):
-    with pytest.raises(ValueError, match=r"^timeout=.*: give seconds above 0, or a pair") as caught:
+    with pytest.raises(ValueError, match=r"^timeout=.*: must be > 0 seconds, a \(connect, read\) pair") as caught:
         Timeouts.of(value)
     assert repr(value) in str(caught.value)
 
@@ -145,11 +145,11 @@ def test_a_scope_is_carried_over_by_a_copy_of_its_context():
 
 @pytest.mark.parametrize("seconds", ["5", None, True, (1, 2), b"5"])
 def test_a_scope_of_something_else_than_seconds_is_refused(seconds):
-    with pytest.raises(TypeError, match=r"^deadline\(.*\): give seconds above 0$"), deadline(seconds):
+    with pytest.raises(TypeError, match=r"^deadline\(.*\): must be > 0 seconds$"), deadline(seconds):
         pytest.fail("the scope was entered")
 
 
 @pytest.mark.parametrize("seconds", [0, -1, -0.5, math.nan, math.inf, LONGEST * 1.01])
 def test_a_scope_without_length_or_end_is_refused(seconds):
-    with pytest.raises(ValueError, match=r"^deadline\(.*\): give seconds above 0$"), deadline(seconds):
+    with pytest.raises(ValueError, match=r"^deadline\(.*\): must be > 0 seconds$"), deadline(seconds):
         pytest.fail("the scope was entered")

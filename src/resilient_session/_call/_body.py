@@ -1,7 +1,7 @@
-"""Which request bodies can be sent again, byte for byte, and how they are put back.
+"""Which request bodies can be sent again, byte for byte, and how they are rewound.
 
-Only three kinds are known to give the same bytes twice: what lies in memory, a sequence of such parts, and a file
-that takes its position back. Any other iterable may be drawing on something that is gone once it was read.
+Only three kinds are known to yield the same bytes twice: data in memory, a sequence of such parts, and a file that
+can be rewound. Any other iterable may draw on something that is gone once it was read.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ _IN_MEMORY = (bytes, str, bytearray, memoryview, type(None))
 
 
 class Body:
-    """The body of one request, as it stood when the call took it up.
+    """The body of one request, as it was when the call began to send it.
 
     Args:
-        content: what `PreparedRequest.body` holds.
+        content: the value of `PreparedRequest.body`.
 
     Attributes:
         repeatable: whether it can be sent again identically.
@@ -31,23 +31,23 @@ class Body:
         self.repeatable = lasting or self._position is not None
 
     def rewind(self) -> bool:
-        """Put the body back to where it stood.
+        """Rewind the body to where it was.
 
         Returns:
-            Whether it is there, and can be sent again.
+            Whether that worked, and the body can be sent again.
         """
         if self._position is None:
             return self.repeatable
         try:
             self._content.seek(self._position)
             restored: bool = self._content.tell() == self._position
-        except Exception:  # noqa: BLE001 - gone, closed, or whatever its maker raises
+        except Exception:  # noqa: BLE001 - closed, or a file-like object that raises anything
             return False
         return restored
 
 
 def _position(content: Any) -> int | None:
-    """Tell where a file stands, or None if it cannot be put back there."""
+    """Return the position of a file; None if it cannot be rewound."""
     try:
         position: int = content.tell()
         content.seek(position)

@@ -1,6 +1,6 @@
-"""Idempotency keys: what makes a POST safe to repeat (draft-ietf-httpapi-idempotency-key-header).
+"""Idempotency keys, which make a POST safe to repeat (draft-ietf-httpapi-idempotency-key-header).
 
-The key is sent bare. The draft would have it quoted, but most services in use compare it as it comes.
+The key is sent bare. The draft quotes it, but most live services compare the plain text.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ def keyed(
     call: Call,
     option: bool | Callable[[PreparedRequest], str],  # noqa: FBT001
 ) -> PreparedRequest:
-    """Return a request with the key of its call, if it is one that wants a key and has none.
+    """Return a request with the idempotency key of its call, if it should have one and has none.
 
     Args:
-        request: the caller's request, which is not changed: what gets the key is a copy.
+        request: the caller's request; the key is added to a copy.
         call: keeps the key, so that every attempt and hop carries the same.
         option: the option `idempotency_keys`.
 
     Raises:
-        TypeError: the user's callable gave something else than a key.
+        TypeError: the user's callable returned something other than a key.
     """
     if not option or str(request.method).upper() not in _METHODS or request.headers.get(HEADER):
         return request
@@ -43,13 +43,13 @@ def keyed(
 
 
 def _new_key() -> str:
-    import uuid  # noqa: PLC0415 - costs a millisecond that few sessions need
+    import uuid  # noqa: PLC0415 - costs a millisecond, and few sessions need it
 
     return str(uuid.uuid4())
 
 
 def _checked(key: object) -> str:
     if not isinstance(key, str) or not key.strip() or not (key.isascii() and key.isprintable()):
-        message = f"idempotency_keys gave {type(key).__name__}: it must give printable ASCII, and some of it"
+        message = f"idempotency_keys returned {type(key).__name__}: must return a non-empty str of printable ASCII"
         raise TypeError(message)
     return key

@@ -1,7 +1,7 @@
-"""Guarding a body while it is read: it ends whole, in time, and with an exception of `requests` if it does not.
+"""Guarding a body while it is read: it ends whole and in time, or with an exception of `requests`.
 
-urllib3 takes the end of the connection for the end of a chunked or compressed body in some places where more was
-to come. And it knows of no deadline, nor does the code that decodes what came.
+In some places urllib3 takes the end of the connection for the end of a chunked or compressed body that was cut. And
+neither urllib3 nor the decoders know about a deadline.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from resilient_session._transport._in_flight import InFlight
 
 PIECE = 262144
-"""Bytes; what is read at a time of a body that is kept as a whole, and not decoded. `requests` takes 10 KiB."""
+"""Bytes read at a time of a body that is kept whole and not decoded; `requests` reads 10 KiB."""
 
-_TOLD: Mapping[type[Exception], type[RequestException]] = {
+_RAISED_AS: Mapping[type[Exception], type[RequestException]] = {
     urllib3_exceptions.ReadTimeoutError: ReadTimeout,
     urllib3_exceptions.DecodeError: ContentDecodingError,
     urllib3_exceptions.SSLError: SSLError,
 }
-"""What `requests` calls the errors of urllib3 that a read may raise. All others mean that the body broke."""
+"""The exceptions of `requests` for urllib3's errors of a read. Any other error means that the body broke."""
 
 
 def is_redirect(response: Response) -> bool:
@@ -46,17 +46,17 @@ def is_redirect(response: Response) -> bool:
 
 
 def guard(response: Response, in_flight: InFlight, *, streamed: bool) -> None:
-    """Let those who read a response's body learn of a deadline that passes, and of a body that stops short.
+    """Raise while a body is read if the deadline passes or the body stops short.
 
-    A body of urllib3 that is short, and whose length is known, is read in no time and cannot stop unnoticed.
+    A short body of known length needs no guard: it is read at once, and urllib3 notices if it is cut.
 
     Args:
-        response: whose ``raw`` is about to be read through ``iter_content`` or ``content``.
-        in_flight: says why a read ended early.
-        streamed: whether the user reads it, piece by piece; else it is read at once, after this.
+        response: the response whose ``raw`` will be read through ``iter_content`` or ``content``.
+        in_flight: knows why a read ended early.
+        streamed: whether the user reads it in pieces; else the attempt reads it at once.
     """
     raw: Any = response.raw
-    if not issubclass(type(raw), HTTPResponse) or "stream" in vars(raw):  # somebody's own, who knows best
+    if not issubclass(type(raw), HTTPResponse) or "stream" in vars(raw):  # made by somebody else
         return
     coded = "content-encoding" in response.headers
     length = raw.length_remaining
@@ -67,7 +67,7 @@ def guard(response: Response, in_flight: InFlight, *, streamed: bool) -> None:
 
 
 class _GuardedResponse:
-    """A mixin for urllib3's responses: a class, and no function in place of theirs, which would keep them alive."""
+    """A mixin for urllib3's responses; replacing their `stream` function instead would keep them alive."""
 
     _guard: _Guard
     decode_content: bool
@@ -85,12 +85,12 @@ def _guarded(base: type) -> Any:
 
 
 class _Guard:
-    """What watches over the pieces of one body.
+    """Watches the pieces of one body.
 
     Args:
-        response: whose body it is.
-        in_flight: says how much time is left.
-        piece: bytes to read at a time, whatever is asked for.
+        response: the response.
+        in_flight: knows how much time is left.
+        piece: bytes to read at a time, whatever the reader requests; None for the reader's size.
     """
 
     def __init__(self, response: Response, in_flight: InFlight, piece: int | None) -> None:
@@ -101,7 +101,7 @@ class _Guard:
         self._broke = ""
 
     def watch(self, raw: Any, pieces: Iterator[bytes], *, decode: bool) -> Iterator[bytes]:
-        """Pass on the pieces of a body, for as long as there is time, and see that they are all."""
+        """Yield the pieces of a body while there is time, and check that none is missing."""
         try:
             if self._broke:
                 raise urllib3_exceptions.ProtocolError(self._broke)
@@ -109,43 +109,43 @@ class _Guard:
                 return
             for data in pieces:
                 yield data
-                self._in_flight.clamp(None)  # to decode the next takes time, too
+                self._in_flight.clamp(None)  # decoding the next piece takes time
             if _ends_in_a_chunk(raw) or (decode and _ends_in_a_member(raw)):
                 raise urllib3_exceptions.ProtocolError("Connection broken: the body stops short")
         except (urllib3_exceptions.HTTPError, TimeoutError) as error:
-            told = self._told(error)
-            if told is None:
+            raised = self._raised_as(error)
+            if raised is None:
                 raise
             self._close_redirect(raw, error)
             clear_frames(error)
             try:
-                raise told from error
+                raise raised from error
             finally:
-                del told  # or it would hold itself, by its traceback, and all that is around it
+                del raised  # a cycle otherwise: its traceback holds this frame
 
-    def _told(self, error: Exception) -> RequestException | None:
-        """Return what a read that fails is told as; None leaves it to `requests`, as for any stream.
+    def _raised_as(self, error: Exception) -> RequestException | None:
+        """Return the exception for a read that failed; None leaves it to `requests`, as for any stream.
 
-        The body of a redirect is read by nobody but Session, as a part of the call.
+        Only `Session` reads the body of a redirect, as a part of the call.
         """
         response = self._response()
         late = isinstance(error, (urllib3_exceptions.ReadTimeoutError, TimeoutError))
-        told: Any
+        raised: Any
         if response is None:
             return None
         if late and self._in_flight.cut_short:
-            told = DeadlineExceeded("the deadline passed while the body was read", request=response.request)
+            raised = DeadlineExceeded("the deadline passed while the body was read", request=response.request)
         elif is_redirect(response):
-            told = _class_for(error)(error, request=response.request)
+            raised = _class_for(error)(error, request=response.request)
         else:
             return None
-        told.attempts = attempts_of(response)
-        return cast("RequestException", told)
+        raised.attempts = attempts_of(response)
+        return cast("RequestException", raised)
 
     def _close_redirect(self, raw: Any, error: Exception) -> None:
-        """Close a redirect whose body broke: `Session` reads on, in vain, and lets out what urllib3 makes of it.
+        """Close a redirect whose body broke: `Session` would read on, and raise errors of urllib3.
 
-        What cannot be decoded is as good as nothing; what was cut is not, and whoever reads it again is told again.
+        A body that cannot be decoded counts as empty; reading one that was cut raises again.
         """
         response = self._response()
         if response is not None and is_redirect(response):
@@ -156,7 +156,7 @@ class _Guard:
 
 
 def _class_for(error: Exception) -> Any:
-    return next((told for kind, told in _TOLD.items() if isinstance(error, kind)), ChunkedEncodingError)
+    return next((raised for kind, raised in _RAISED_AS.items() if isinstance(error, kind)), ChunkedEncodingError)
 
 
 def _nothing(*_: Any, **__: Any) -> bytes:
@@ -165,18 +165,18 @@ def _nothing(*_: Any, **__: Any) -> bytes:
 
 
 def _ends_in_a_chunk(raw: Any) -> bool:
-    """Tell whether a body ended inside the line that would tell the size of its next chunk.
+    """Whether a body ended inside the line with the size of its next chunk.
 
-    Any digit of it may be missing, and nobody else notices.
+    Digits of the size may be missing, and nothing else notices.
     """
     original = getattr(raw, "_original_response", None)
     return isinstance(original, ClampedResponse) and original.ended_inside_a_chunk_size
 
 
 def _ends_in_a_member(raw: Any) -> bool:
-    """Tell whether a compressed body ended before its own end mark, unnoticed by those who decoded it.
+    """Whether a compressed body ended before its own end mark, unnoticed by its decoder.
 
-    urllib3's decoders are looked at here and nowhere else.
+    Only this function and the next two read private attributes of urllib3's decoders.
     """
     decoder = getattr(raw, "_decoder", None)
     chunk_came = getattr(getattr(raw, "_original_response", None), "chunk_came", False)  # tell() counts no chunks
@@ -196,7 +196,7 @@ def _is_unfinished(decoder: Any) -> bool:
 
 
 def _is_no_member(inner: Any) -> bool:
-    """Tell whether a lone byte behind a whole gzip member begins no other: zlib wants two to say so."""
+    """Whether a lone byte after a whole gzip member cannot begin another; zlib needs two bytes to decide."""
     try:
         inner.copy().decompress(b"\x8b")
     except zlib.error as error:
@@ -205,7 +205,7 @@ def _is_no_member(inner: Any) -> bool:
 
 
 _NEXT_MEMBER = 1
-"""The state of urllib3's gzip decoder that has read a whole body, and found more behind it."""
+"""The state of urllib3's gzip decoder after a whole member, with more data behind it."""
 
 _SWALLOWS = 2
-"""The state of urllib3's gzip decoder that met something else after a whole body, and lets it be."""
+"""The state of urllib3's gzip decoder after a whole body followed by something else, which it ignores."""

@@ -1,7 +1,8 @@
-"""The head of an answer, read at once where it is plain.
+"""Saves 5 % of a happy request's instructions (``benchmarks/instructions.py --only happy``).
 
-http.client gives every head to the parser of e-mails, which takes longer than all that a resilient session adds to
-a request. Nearly all heads need none of its care. One that does, or that came in pieces, is left to http.client.
+http.client passes every head to `email.parser`, which takes longer than all that a resilient session adds to a
+request. Nearly all heads are plain: one regular expression reads them. Any other head, and one that arrived in
+pieces, is left to http.client.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ _HEAD = re.compile(
     rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*\r\n)*)\r\n"
 )
 _FIELD = re.compile(r"([^:]+):[\t ]*([^\r]*)\r\n")
-_TELLING = re.compile(r"(?:^|\n)(connection|content-length|content-type|transfer-encoding):[\t ]*([^\r]*)")
-"""Finds the fields that say where an answer ends, and the one by which the parser may look beyond the head."""
+_FRAMING = re.compile(r"(?:^|\n)(connection|content-length|content-type|transfer-encoding):[\t ]*([^\r]*)")
+"""Finds the fields that decide where a response ends, and the one that makes `email.parser` read the body."""
 
 _LENGTH = re.compile("[0-9]{1,18}")
 _COMPOSED = ("message/", "multipart/")
-"""Types for which the parser of e-mails looks into the body, too."""
+"""Types for which `email.parser` looks into the body."""
 
 _MOST_FIELDS = 99
-"""More are refused by http.client."""
+"""http.client refuses more."""
 
 
 class Head(NamedTuple):
@@ -35,8 +36,8 @@ class Head(NamedTuple):
         reason: the words behind the code.
         message: the fields.
         chunked: whether the body comes in chunks.
-        length: the length of the body, if it is told.
-        closes: whether the server says that it closes the connection.
+        length: the length of the body; None if the head has none.
+        closes: whether the server will close the connection.
     """
 
     size: int
@@ -49,25 +50,25 @@ class Head(NamedTuple):
 
 
 def plain_head(came: bytes) -> Head | None:
-    """Read the head at the beginning of what came.
+    """Read the head at the start of the bytes received.
 
     Returns:
-        The head; None if it is not whole, or not so plain that it can be read in one way only.
+        The head; None if it is incomplete, or could be read in more than one way.
     """
     match = _HEAD.match(came)
     if match is None:
         return None
     block = match[3].decode("latin-1")
     fields = _FIELD.findall(block)
-    telling = _TELLING.findall(block.lower())
-    told = dict(telling)
-    coding, length = told.get("transfer-encoding"), told.get("content-length")
+    framing = _FRAMING.findall(block.lower())
+    fields_by_name = dict(framing)
+    coding, length = fields_by_name.get("transfer-encoding"), fields_by_name.get("content-length")
     is_plain = bool(
         len(fields) <= _MOST_FIELDS
-        and len(told) == len(telling)
+        and len(fields_by_name) == len(framing)
         and (coding is None or (coding == "chunked" and length is None))
         and (length is None or _LENGTH.fullmatch(length))
-        and not told.get("content-type", "").strip().startswith(_COMPOSED)
+        and not fields_by_name.get("content-type", "").strip().startswith(_COMPOSED)
     )
     if not is_plain:
         return None
@@ -82,5 +83,5 @@ def plain_head(came: bytes) -> Head | None:
         message=message,
         chunked=coding is not None,
         length=None if length is None else int(length),
-        closes="close" in told.get("connection", ""),
+        closes="close" in fields_by_name.get("connection", ""),
     )
