@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from urllib3 import BaseHTTPResponse, HTTPResponse
 
@@ -33,26 +33,31 @@ if TYPE_CHECKING:
     from resilient_session._transport._resolver import Resolver
 
 
-class Transport(NamedTuple):
+class Transport:
     """How an adapter sends.
 
-    Attributes:
+    Args:
         send: sends a request once: the request, and the arguments of an adapter's `send()`.
         sender: the adapter whose `send()` that is.
         resolver: resolves names.
         trusts_error_types: whether the class of an error may prove that nothing was sent.
     """
 
-    send: Callable[..., Response]
-    sender: object
-    resolver: Resolver
-    trusts_error_types: bool
+    __slots__ = ("resolver", "send", "sender", "trusts_error_types")
+
+    def __init__(
+        self, send: Callable[..., Response], sender: object, resolver: Resolver, *, trusts_error_types: bool
+    ) -> None:
+        self.send = send
+        self.sender = sender
+        self.resolver = resolver
+        self.trusts_error_types = trusts_error_types
 
 
-class Tried(NamedTuple):
-    """One attempt, ended.
+class Tried:
+    """One attempt, ended: a value.
 
-    Attributes:
+    Args:
         outgoing: what it sent.
         transport: how.
         in_flight: how far it came.
@@ -61,12 +66,23 @@ class Tried(NamedTuple):
         failure: what went wrong; None if nothing did.
     """
 
-    outgoing: Outgoing
-    transport: Transport
-    in_flight: InFlight
-    start: float
-    response: Response | None = None
-    failure: Failure | None = None
+    __slots__ = ("failure", "in_flight", "outgoing", "response", "start", "transport")
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what an attempt comes to
+        self,
+        outgoing: Outgoing,
+        transport: Transport,
+        in_flight: InFlight,
+        start: float,
+        response: Response | None = None,
+        failure: Failure | None = None,
+    ) -> None:
+        self.outgoing = outgoing
+        self.transport = transport
+        self.in_flight = in_flight
+        self.start = start
+        self.response = response
+        self.failure = failure
 
     @property
     def was_sent(self) -> bool:
@@ -107,7 +123,7 @@ class Tried(NamedTuple):
             response.close()
             broken = body_error(error, self.outgoing.request)
             failure = _failure(broken, self.outgoing, self.transport, self.in_flight, response.status_code)
-            return self._replace(failure=failure)
+            return Tried(self.outgoing, self.transport, self.in_flight, self.start, response, failure)
         return self
 
     def release(self) -> None:
@@ -139,7 +155,7 @@ def attempt(outgoing: Outgoing, transport: Transport) -> Tried:
             response = transport.send(outgoing.request, **outgoing.arguments)
     except Exception as error:  # noqa: BLE001 - raised again, or repeated
         failure = _failure(error, outgoing, transport, in_flight)
-        return Tried(outgoing, transport, in_flight, start, failure=failure)
+        return Tried(outgoing, transport, in_flight, start, None, failure)
     guard(response, in_flight, streamed=outgoing.streamed)
     return Tried(outgoing, transport, in_flight, start, response)
 

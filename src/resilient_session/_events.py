@@ -8,41 +8,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeAlias
 
     from requests import Response
-    from typing_extensions import Never
-
-_set = object.__setattr__
 
 
 class Record:
-    """A frozen object with named fields, cheaper to import than a dataclass or a NamedTuple."""
+    """A read-only object with named fields: cheaper to import than a dataclass, and no tuple like a NamedTuple."""
 
-    __slots__ = ()
+    __slots__ = ("_values",)
     _fields: ClassVar[tuple[str, ...]] = ()
+    _values: tuple[Any, ...]
 
-    def _values(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in self._fields)
-
-    def __setattr__(self, name: str, value: object) -> Never:
-        raise AttributeError(f"{type(self).__name__} is read-only")
-
-    def __delattr__(self, name: str) -> Never:
-        raise AttributeError(f"{type(self).__name__} is read-only")
+    def __init_subclass__(cls) -> None:
+        for place, name in enumerate(vars(cls).get("_fields", ())):
+            setattr(cls, name, property(_value_at(place)))
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self._values() == other._values()
+        return type(other) is type(self) and self._values == other._values
 
     def __hash__(self) -> int:
-        return hash((type(self), self._values()))
+        return hash((type(self), self._values))
 
     def __repr__(self) -> str:
-        fields = (f"{name}={getattr(self, name)!r}" for name in self._fields)
+        fields = (f"{name}={value!r}" for name, value in zip(self._fields, self._values, strict=True))
         return f"{type(self).__name__}({', '.join(fields)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self._values()
+        return type(self), self._values
+
+
+def _value_at(place: int) -> Callable[[Record], Any]:
+    return lambda record: record._values[place]  # noqa: SLF001 - its own
 
 
 class Attempt(Record):
@@ -61,7 +59,7 @@ class Attempt(Record):
     """
 
     _fields = ("number", "method", "url", "start", "duration", "status", "error", "wait", "reason")
-    __slots__ = _fields
+    __slots__ = ()
 
     number: int
     method: str
@@ -85,15 +83,7 @@ class Attempt(Record):
         wait: float | None = None,
         reason: str = "",
     ) -> None:
-        _set(self, "number", number)
-        _set(self, "method", method)
-        _set(self, "url", url)
-        _set(self, "start", start)
-        _set(self, "duration", duration)
-        _set(self, "status", status)
-        _set(self, "error", error)
-        _set(self, "wait", wait)
-        _set(self, "reason", reason)
+        self._values = (number, method, url, start, duration, status, error, wait, reason)
 
 
 class RetryScheduled(Record):
@@ -103,21 +93,23 @@ class RetryScheduled(Record):
         attempt: the attempt that failed, with the reason and the wait that follows.
     """
 
-    _fields = __slots__ = ("attempt",)
+    _fields = ("attempt",)
+    __slots__ = ()
 
     attempt: Attempt
 
     def __init__(self, attempt: Attempt) -> None:
-        _set(self, "attempt", attempt)
+        self._values = (attempt,)
 
 
 class _CallEnded(Record):
-    _fields = __slots__ = ("attempts",)
+    _fields = ("attempts",)
+    __slots__ = ()
 
     attempts: tuple[Attempt, ...]
 
     def __init__(self, attempts: tuple[Attempt, ...]) -> None:
-        _set(self, "attempts", attempts)
+        self._values = (attempts,)
 
 
 class Recovered(_CallEnded):

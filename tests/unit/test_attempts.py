@@ -49,9 +49,9 @@ def test_a_response_found_by_its_attribute_is_not_taken_for_an_exception_s():
 def test_records_are_frozen_and_survive_pickling(record):
     assert pickle.loads(pickle.dumps(record)) == record  # noqa: S301 - pickled right here
     name = record._fields[0]
-    with pytest.raises(AttributeError, match="read-only"):
+    with pytest.raises(AttributeError):
         setattr(record, name, None)
-    with pytest.raises(AttributeError, match="read-only"):
+    with pytest.raises(AttributeError):
         delattr(record, name)
 
 
