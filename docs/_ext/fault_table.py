@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from sphinx.util.docutils import SphinxDirective
 
 from resilient_session import resilient_session
-from resilient_session._cli._demo import _urllib3_sleeps_on  # the sleeps of the recipe take no time either
+from resilient_session._cli._demo import _urllib3_sleeps_on  # the recipe's sleeps take no time here, either
 from resilient_session.testing import VirtualClock
 
 if TYPE_CHECKING:

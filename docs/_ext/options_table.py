@@ -74,14 +74,11 @@ def _fields(name: str, option: Option) -> Iterator[tuple[str, str]]:
         yield "Unit", option.unit
     yield "Default", _default(option)
     if isinstance(option.kind, kinds.Textual):
-        yield "Environment variable", f"`{PREFIX}{name.upper()}`"
+        yield "Variable", f"`{PREFIX}{name.upper()}`"
     else:
-        yield "Environment variable", "none; set it in code"
+        yield "Variable", "none; can only be set in code"
     if name in RULED:
-        yield (
-            "With your own Retry",
-            "not accepted; the `urllib3.Retry` in {opt}`max_retries` defines it",
-        )
+        yield "With a Retry", "cannot be set; a `urllib3.Retry` passed as {opt}`max_retries` replaces it"
     if option.source:
         yield "Source", option.source
 
