@@ -1,4 +1,4 @@
-"""How Sphinx builds the documentation: ``sphinx-build -W -n -b html docs docs/_build/html``."""
+"""Configure Sphinx: ``sphinx-build -W -n -b html docs docs/_build/html``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from pathlib import Path
 import resilient_session
 from resilient_session._version import __version__
 
-for (
-    _name
-) in resilient_session.__all__:  # those that are imported when they are asked for, autodoc asks for too late
+for _name in resilient_session.__all__:  # autodoc does not trigger the lazy imports of the package
     setattr(resilient_session, _name, getattr(resilient_session, _name))
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
@@ -42,7 +40,7 @@ autodoc_class_signature = "mixed"
 maximum_signature_line_length = 88
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
-napoleon_use_ivar = True  # attributes that are documented in a class's docstring are no second entry
+napoleon_use_ivar = True  # no second entry for attributes that the docstring of their class describes
 
 _inventories = Path(__file__).parent / "_inventories"
 intersphinx_mapping = {
@@ -53,11 +51,11 @@ intersphinx_mapping = {
 
 nitpicky = True
 nitpick_ignore = [
-    ("py:class", "S"),  # a type variable: the class of the session that is given
-    ("py:class", "urllib3.HTTPConnectionPool"),  # listed there under the name of its module
-    ("py:class", "Timeouts"),  # a named tuple (connect, read), as the text beside it says
-    ("py:class", "TimeoutType"),  # whatever `requests` takes as a timeout; urllib3's `Timeout`, too
-    *(("py:class", alias) for alias in (  # what FaultServer and Reply take; their own texts list the choices
+    ("py:class", "S"),  # a type variable: the class of the passed session
+    ("py:class", "urllib3.HTTPConnectionPool"),  # their inventory lists it under its module
+    ("py:class", "Timeouts"),  # a named tuple (connect, read), described in the text
+    ("py:class", "TimeoutType"),  # every timeout that `requests` accepts, urllib3's `Timeout` included
+    *(("py:class", alias) for alias in (  # parameters of FaultServer and Reply; their docstrings list the choices
         "Cut", "Encoding", "Framing", "Handshake", "Headers", "Interim", "Item", "Pairs", "Part", "Way",
     )),
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The table of "What happens when": the rows of the fault matrix, played while the documentation is built."""
+"""Build the table of "What happens when": run the fault matrix during the build."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from fault_matrix import ORIGIN, ROWS, Played, Row, Stage
 
 PATIENCE = 2.0
-"""Seconds after which something counts as never ending; no timeout of the matrix is a quarter of it."""
+"""Seconds after which a call counts as never ending; more than four times the timeout of a row that needs one."""
 
 COLUMNS = ("what happens", "GET, usual recipe", "GET, resilient", "POST, usual recipe", "POST, resilient")
 
 
 def recipe() -> requests.Session:
-    """Make a session with the usual recipe, which also retries what it can of a read that fails."""
+    """Make a session with the usual recipe, which also retries some failed reads."""
     session = requests.Session()
     retries = urllib3.Retry(total=3, backoff_factor=1, status_forcelist=[429, 500, 502, 503, 504])
     session.mount("http://", HTTPAdapter(max_retries=retries))
@@ -44,12 +44,12 @@ def recipe() -> requests.Session:
 
 
 def ours() -> requests.Session:
-    """Make a session of ours that waits for nothing."""
+    """Make a resilient session whose waits take no time."""
     return resilient_session(clock=VirtualClock(), logger=None)
 
 
-def told(played: Played | None, method: str) -> str:
-    """Say what came of a row in a cell of the table."""
+def cell(played: Played | None, method: str) -> str:
+    """Format the result of a row as a cell of the table."""
     if played is None:
         return "never ends"
     effects = f", {played.effects} effects" if method == "POST" and played.effects > 1 else ""
@@ -57,14 +57,14 @@ def told(played: Played | None, method: str) -> str:
 
 
 def play(stage: Stage, row: Row, make: Callable[[], requests.Session], method: str) -> str:
-    """Play a row to a new session."""
+    """Run a row against a new session."""
     with make() as session:
         session.trust_env = False
-        return told(stage.play_within(PATIENCE, row, session, transport=row.transports[0], method=method), method)
+        return cell(stage.play_within(PATIENCE, row, session, transport=row.transports[0], method=method), method)
 
 
 def measure() -> list[tuple[str, ...]]:
-    """Play every row four times, and list what to print of it."""
+    """Run every row four times, and return the cells of the table."""
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -80,10 +80,10 @@ def measure() -> list[tuple[str, ...]]:
 
 
 class Faults(SphinxDirective):
-    """The directive: it takes nothing, and stands for the table."""
+    """The directive without arguments that inserts the table."""
 
     def run(self) -> list[nodes.Node]:
-        """Play the matrix, and draw the table."""
+        """Run the matrix, and build the table."""
         self.env.note_reread()
         table, group = nodes.table(), nodes.tgroup(cols=len(COLUMNS))
         group += [nodes.colspec(colwidth=width) for width in (30, 20, 20, 20, 20)]
@@ -102,6 +102,6 @@ class Faults(SphinxDirective):
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Make the directive known."""
+    """Register the directive."""
     app.add_directive("faults", Faults)
     return {"parallel_read_safe": True}

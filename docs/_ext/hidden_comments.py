@@ -1,4 +1,4 @@
-"""Comments that are not shown are not in the pages either: what ``<!-- hidden`` begins is code for the tests."""
+"""Remove comments that start with ``<!-- hidden`` from the pages: they contain code for the tests only."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 class HiddenComments(SphinxTransform):
-    """Take the comments out."""
+    """Remove the comments."""
 
     default_priority = 500
 
     def apply(self) -> None:
-        """Take them out of one page."""
+        """Remove them from one page."""
         for node in list(self.document.findall(nodes.raw)):
             if node.astext().startswith("<!-- hidden"):
                 node.parent.remove(node)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Add the transform."""
+    """Register the transform."""
     app.add_transform(HiddenComments)
     return {"parallel_read_safe": True}

@@ -1,7 +1,7 @@
-"""The page of the options, made from the table in the code.
+"""Generate the options page from the table in the code.
 
-``{options-overview}`` is one short row for each option; ``{options}`` is an entry for each, with all there is to
-know of it; ``{opt}`` links to an entry, and a name that is no option is a warning.
+``{options-overview}`` is a table with one short row per option. ``{options}`` is a full entry per option. ``{opt}``
+links to an entry; an unknown name causes a warning.
 """
 
 from __future__ import annotations
@@ -23,45 +23,45 @@ if TYPE_CHECKING:
 
 
 class _Generated(SphinxDirective):
-    """A directive whose content is written by code, in Markdown."""
+    """A directive whose Markdown content is generated."""
 
     def run(self) -> list[nodes.Node]:
-        """Parse what was written."""
+        """Generate the content and parse it."""
         lines = [line for name, option in TABLE.items() for line in self.entry(name, option)]
         source = f"<{self.name}>"
         return self.parse_content_to_nodes_of(StringList([*self.head(), *lines], source))
 
     def parse_content_to_nodes_of(self, content: StringList) -> list[nodes.Node]:
-        """Parse lines in place of the directive's own content."""
+        """Parse lines instead of the directive's own content."""
         self.content = content
         return self.parse_content_to_nodes(allow_section_headings=True)
 
     def head(self) -> list[str]:
-        """Write what stands above the entries."""
+        """Generate the lines above the entries."""
         return []
 
     def entry(self, name: str, option: Option) -> Iterator[str]:
-        """Write one option."""
+        """Generate the lines of one option."""
         raise NotImplementedError
 
 
 class OptionsOverview(_Generated):
-    """A table with the name, the default and the meaning of each option."""
+    """A table with name, default and meaning of each option."""
 
     def head(self) -> list[str]:
-        """Write the head of the table."""
+        """Generate the head of the table."""
         return ["| option | default | meaning |", "|---|---|---|"]
 
     def entry(self, name: str, option: Option) -> Iterator[str]:
-        """Write one row."""
+        """Generate one row."""
         yield f"| {{opt}}`{name}` | {_default(option)} | {_sentence(option.meaning)} |"
 
 
 class OptionsEntries(_Generated):
-    """An entry for each option."""
+    """A full entry per option."""
 
     def entry(self, name: str, option: Option) -> Iterator[str]:
-        """Write one entry."""
+        """Generate one entry."""
         yield from (f":::{{session-option}} {name}", _sentence(option.meaning), "")
         for field, value in _fields(name, option):
             yield f":{field}: {value}"
@@ -69,16 +69,16 @@ class OptionsEntries(_Generated):
 
 
 def _fields(name: str, option: Option) -> Iterator[tuple[str, str]]:
-    yield "Give", _sentence(option.kind.form)
+    yield "Accepts", _sentence(option.kind.form)
     if option.unit:
         yield "Unit", option.unit
     yield "Default", _default(option)
     if isinstance(option.kind, kinds.Textual):
         yield "Variable", f"`{PREFIX}{name.upper()}`"
     else:
-        yield "Variable", "none; it can be given in code only"
+        yield "Variable", "none; can only be set in code"
     if name in RULED:
-        yield "Beside a Retry", "not given; a `urllib3.Retry` that is given as {opt}`max_retries` says it itself"
+        yield "With a Retry", "cannot be set; a `urllib3.Retry` passed as {opt}`max_retries` replaces it"
     if option.source:
         yield "Source", option.source
 
@@ -99,7 +99,7 @@ def _default(option: Option) -> str:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Add the directives and the role."""
+    """Register the directives and the role."""
     app.add_object_type("session-option", "opt", indextemplate="pair: %s; option", objname="option")
     app.add_directive("options-overview", OptionsOverview)
     app.add_directive("options", OptionsEntries)

@@ -1,7 +1,7 @@
-"""Public names in place of private ones.
+"""Show public names instead of private ones.
 
-The code lives in private modules and is imported from public ones. A signature names an object by the module that
-it is defined in; readers, and the index, know it by the module that they import it from.
+The code is defined in private modules and imported from public ones. A signature contains the module that defines
+an object. Readers and the index need the module that they import it from.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ELSEWHERE = {
     "urllib3.util.retry.Retry": "urllib3.util.Retry",
     "requests.exceptions.RequestException": "requests.RequestException",
 }
-"""Names of other projects, as annotations use them and as those projects document them."""
+"""Names of other projects: the name in our annotations, and the name in their documentation."""
 
 _TAKES_OPTIONS = {
     "resilient_session.resilient_session": "(session=None, **options)",
@@ -34,11 +34,11 @@ _TAKES_OPTIONS = {
 
 
 _INSIDES = re.compile(r"(: [^,]* = )(?:<function [^>]*>|Reply\((?:[^()]|\([^()]*\))*\))")
-"""The values of defaults that say nothing to a reader."""
+"""Default values that mean nothing to a reader."""
 
 
 def _public() -> dict[str, str]:
-    """Map the names that annotations use to those that users import."""
+    """Map the names in annotations to the names that users import."""
     names = {}
     for module_name in _MODULES:
         module = importlib.import_module(module_name)
@@ -49,7 +49,7 @@ def _public() -> dict[str, str]:
 
 
 def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: nodes.Node) -> nodes.Node | None:
-    """Find what a signature names by its private module; leave what is of other projects to intersphinx."""
+    """Resolve a name of a private module; leave names of other projects to intersphinx."""
     target = node.get("reftarget", "")
     node["reftarget"] = _ELSEWHERE.get(target, target)
     public = _public().get(target)
@@ -62,7 +62,7 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: no
 def shorten(  # noqa: PLR0913, PLR0917 - the signature of the event
     app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returns: str
 ) -> tuple[str, str] | None:
-    """Show options as one thing, for they have a page of their own, and defaults without their insides."""
+    """Show ``**options`` as one parameter, as options have their own page, and shorten default values."""
     del app, what, obj, options
     if name in _TAKES_OPTIONS:
         return _TAKES_OPTIONS[name], returns
@@ -72,13 +72,13 @@ def shorten(  # noqa: PLR0913, PLR0917 - the signature of the event
 def skip(  # noqa: PLR0913, PLR0917 - the signature of the event
     app: Sphinx, what: str, name: str, obj: object, skipped: object, options: object
 ) -> bool | None:
-    """Leave out the fields of named tuples: the text of the class has them already."""
+    """Skip the fields of named tuples: the docstring of the class lists them."""
     del app, what, name, skipped, options
     return True if type(obj).__name__ == "_tuplegetter" else None
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Listen to Sphinx."""
+    """Connect to the events of Sphinx."""
     app.connect("missing-reference", resolve, priority=400)  # before intersphinx, which has 500
     app.connect("autodoc-skip-member", skip)
     app.connect("autodoc-process-signature", shorten)
