@@ -58,7 +58,7 @@ nitpick_ignore = [
     ("py:class", "Timeouts"),  # a named tuple (connect, read), as the text beside it says
     ("py:class", "TimeoutType"),  # whatever `requests` takes as a timeout; urllib3's `Timeout`, too
     *(("py:class", alias) for alias in (  # what FaultServer and Reply take; their own texts list the choices
-        "Cut", "Encoding", "Framing", "Handshake", "Headers", "Interim", "Item", "Pairs", "Part", "Way",
+        "Cut", "Encoding", "Framing", "Handshake", "Headers", "Interim", "ScriptItem", "Pairs", "Part", "Way",
     )),
 ]  # fmt: skip
 
