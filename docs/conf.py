@@ -56,7 +56,7 @@ nitpick_ignore = [
     ("py:class", "Timeouts"),  # a named tuple (connect, read), described in the text
     ("py:class", "TimeoutType"),  # every timeout that `requests` accepts, urllib3's `Timeout` included
     *(("py:class", alias) for alias in (  # parameters of FaultServer and Reply; their docstrings list the choices
-        "Cut", "Encoding", "Framing", "Handshake", "Headers", "Interim", "Item", "Pairs", "Part", "Way",
+        "Cut", "Encoding", "Framing", "Handshake", "Headers", "Interim", "ScriptItem", "Pairs", "Part", "Way",
     )),
 ]  # fmt: skip
 

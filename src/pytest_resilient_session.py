@@ -1,7 +1,7 @@
 """Pytest fixtures of resilient-session.
 
-Pytest loads this module in every run of every project in whose environment resilient-session is installed.
-So it imports nothing but pytest until a fixture is used.
+Pytest loads this module in every environment that has resilient-session installed, even if no test uses it.
+Therefore it imports only pytest until a fixture is used.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def fault_server() -> Iterator[FaultServer]:
-    """Run a scriptable HTTP server on loopback that fails as told; `fault_server.script(...)` tells it."""
-    from resilient_session.testing import FaultServer  # noqa: PLC0415 - see above
+    """Run an HTTP server on loopback; script its responses and faults with `fault_server.script(...)`."""
+    from resilient_session.testing import FaultServer  # noqa: PLC0415 - only if the fixture is used
 
     with FaultServer() as server:
         yield server
@@ -27,16 +27,16 @@ def fault_server() -> Iterator[FaultServer]:
 
 @pytest.fixture
 def virtual_clock() -> VirtualClock:
-    """Return a clock that advances only when slept on; give it to a session as `clock=`."""
-    from resilient_session.testing import VirtualClock  # noqa: PLC0415 - see above
+    """Return a clock that advances only by its own `sleep()`; pass it to a session as `clock=`."""
+    from resilient_session.testing import VirtualClock  # noqa: PLC0415 - only if the fixture is used
 
     return VirtualClock()
 
 
 @pytest.fixture
 def fast_retries() -> Iterator[VirtualClock]:
-    """Let all resilient sessions wait on a virtual clock, which is the fixture's value."""
-    from resilient_session.testing import fast_retries  # noqa: PLC0415 - see above
+    """Make all resilient sessions wait on a virtual clock, and return the clock."""
+    from resilient_session.testing import fast_retries  # noqa: PLC0415 - only if the fixture is used
 
     with fast_retries() as clock:
         yield clock

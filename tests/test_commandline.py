@@ -211,14 +211,14 @@ def test_option_outranks_its_variable_and_an_empty_one_leaves_it(run, monkeypatc
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ("total=abc", "total='abc': give a whole number, 0 or more"),
-        ("total=-1", "total='-1': give a whole number, 0 or more"),
-        ("connect=2.5", "connect='2.5': give .* \\(it is a count of retries; was `timeout` meant\\?\\)"),
-        ("retries=3", "retries: no option of resilient_session; use `total`"),
-        ("totl=3", "totl: no option of resilient_session; was `total` meant\\?"),
-        ("=3", ": no option of resilient_session; .*"),
-        ("clock=x", "clock can be given in code only"),
-        ("total", "total: give NAME=VALUE"),
+        ("total=abc", "total='abc': must be an integer >= 0"),
+        ("total=-1", "total='-1': must be an integer >= 0"),
+        ("connect=2.5", "connect='2.5': must be .*; for a time limit, use 'timeout'"),
+        ("retries=3", "unknown option 'retries'; use 'total' \\(retries after the first attempt\\)"),
+        ("totl=3", "unknown option 'totl'; did you mean 'total'\\?"),
+        ("=3", "unknown option ''; valid options: .*"),
+        ("clock=x", "'clock' can only be set in code"),
+        ("total", "'total': must be NAME=VALUE"),
     ],
 )
 def test_bad_option_is_one_clear_error(run, option, said):
@@ -228,7 +228,7 @@ def test_bad_option_is_one_clear_error(run, option, said):
 
 def test_bad_variable_is_one_clear_error(run, monkeypatch):
     monkeypatch.setenv("RESILIENT_SESSION_TOTAL", "many")
-    assert "RESILIENT_SESSION_TOTAL='many': give a whole number" in refusal(run, "get", "http://127.0.0.1/")
+    assert "RESILIENT_SESSION_TOTAL='many': must be an integer" in refusal(run, "get", "http://127.0.0.1/")
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_bad_header_is_refused_without_showing_it(run, header):
 def test_url_of_another_kind_is_refused_without_showing_it(run, url):
     said = refusal(run, "get", url)
     assert "topsecret" not in said
-    assert said.endswith("give a URL that begins with http:// or https:// and a host")
+    assert said.endswith("must begin with http:// or https:// and a host")
 
 
 def test_explanation_is_shown_and_nothing_is_sent(run):
@@ -252,7 +252,7 @@ def test_explanation_is_shown_and_nothing_is_sent(run):
         assert server.connections == 0
     assert (status, err) == (0, [])
     lines = out.decode().splitlines()
-    assert lines[0].startswith("Retried up to 2 times, but not once the server may have acted.")
+    assert lines[0].startswith("Retried up to 2 times, only while the server cannot have acted.")
     assert f"request   POST http://***@127.0.0.1:{server.port}/?token=***" in lines
     assert "topsecret" not in out.decode()
     assert max(map(len, lines)) <= 100
@@ -304,7 +304,7 @@ def test_help_is_there(run, arguments):
 def test_help_lists_the_options_and_exit_statuses(run):
     text = " ".join(run("get", "--help")[1].decode().split())
     assert "retry_after_max" in text
-    assert "22 for any other" in text
+    assert "22 for another status" in text
 
 
 def test_closed_pipe_ends_quietly(monkeypatch, capfd):

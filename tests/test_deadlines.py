@@ -213,9 +213,9 @@ def test_scope_is_carried_over_to_an_executor_by_a_copied_context():
 
 @pytest.mark.parametrize(("bad", "error"), [(0, ValueError), (-1, ValueError), ("5", TypeError), (True, TypeError)])
 def test_bad_deadline_is_an_error(bad, error):
-    with pytest.raises(error, match="seconds above 0"), deadline(bad):
+    with pytest.raises(error, match="> 0 seconds"), deadline(bad):
         pass
-    with pytest.raises(error, match=r"deadline=.*seconds above 0"):
+    with pytest.raises(error, match=r"deadline=.*: must be > 0 seconds"):
         resilient_session(deadline=bad)
 
 

@@ -14,7 +14,7 @@ import pytest
 import requests
 import urllib3
 
-from resilient_session._cli import _demo as demo
+from resilient_session._cli import _comparison as comparison
 from resilient_session._cli import _selfsigned
 from resilient_session._cli._main import main
 from resilient_session._cli._selfsigned import SelfSigned
@@ -25,12 +25,12 @@ needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="make
 
 @pytest.fixture(scope="module")
 def rows():
-    return demo.compare()
+    return comparison.compare()
 
 
 @pytest.fixture(scope="module")
 def rows_without_tls():
-    return demo.compare(openssl=False)
+    return comparison.compare(openssl=False)
 
 
 def facts(one):
@@ -52,7 +52,7 @@ def test_every_promise_is_kept_where_there_is_no_openssl(rows_without_tls):
 def test_cut_body_is_repeated_by_ours_alone(rows):
     assert facts(rows[0].recipe) == (1, 1, 0, "ChunkedEncodingError")
     assert rows[0].ours[1:3] == (2, 0)
-    assert rows[0].ours.outcome == "200: all that was asked for"
+    assert rows[0].ours.outcome == "200: the whole content"
 
 
 def test_generator_is_sent_again_empty_by_the_recipe_alone(rows):
@@ -96,7 +96,7 @@ def test_fraction_of_a_second_as_retry_after_kills_the_recipe_alone(rows_without
 
 
 def test_table_fits_100_columns_and_shows_every_measure(rows, rows_without_tls):
-    text = f"{demo.render(rows)}\n{demo.render(rows_without_tls)}"
+    text = f"{comparison.render(rows)}\n{comparison.render(rows_without_tls)}"
     assert text.isascii()
     assert max(map(len, text.splitlines())) <= 100
     shown = [re.split(" {2,}", line.strip()) for line in text.splitlines()]
@@ -108,13 +108,13 @@ def test_table_fits_100_columns_and_shows_every_measure(rows, rows_without_tls):
 
 
 def test_closing_line_counts_the_promises_kept(rows):
-    assert demo.render(rows).splitlines()[-1] == "All 6 promises were kept."
+    assert comparison.render(rows).splitlines()[-1] == "All 6 promises were kept."
 
 
 def test_promise_that_is_not_kept_is_named(rows):
     other = rows[0]._replace(ours=rows[0].recipe)
-    last = demo.render([other, *rows[1:]]).splitlines()[-1]
-    assert last == f"NOT KEPT: {rows[0].scenario.title}: the whole body, by a second request"
+    last = comparison.render([other, *rows[1:]]).splitlines()[-1]
+    assert last == f"NOT KEPT: {rows[0].scenario.title}: the whole body is returned, after a second request"
 
 
 @needs_openssl
@@ -131,7 +131,7 @@ def test_command_shows_the_table(capsys):
 
 
 def test_command_fails_when_a_promise_is_not_kept(rows, capsys, monkeypatch):
-    monkeypatch.setattr(demo, "compare", lambda: (rows[0]._replace(ours=rows[0].recipe),))
+    monkeypatch.setattr(comparison, "compare", lambda: (rows[0]._replace(ours=rows[0].recipe),))
     assert main(["demo"]) == 1
     assert "NOT KEPT" in capsys.readouterr().out
 
@@ -154,7 +154,7 @@ def test_variables_do_not_change_the_demonstration(monkeypatch):
     monkeypatch.setenv("RESILIENT_SESSION_RETRY_AFTER_MAX", "7200")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    assert all(row.kept for row in demo.compare(openssl=False))
+    assert all(row.kept for row in comparison.compare(openssl=False))
 
 
 def test_urllib3_has_its_real_clock_back(rows):
@@ -165,8 +165,8 @@ def test_what_is_no_error_of_requests_is_an_outcome_too():
     def send(session, url):
         raise ZeroDivisionError
 
-    scenario = demo.Scenario("", (), send, "", bool)
-    assert demo.play(scenario, requests.Session(), VirtualClock()).outcome == "ZeroDivisionError"
+    scenario = comparison.Scenario("", (), send, "", bool)
+    assert comparison.run(scenario, requests.Session(), VirtualClock()).outcome == "ZeroDivisionError"
 
 
 def test_no_certificate_without_openssl(tmp_path, monkeypatch):

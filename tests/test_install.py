@@ -102,7 +102,7 @@ def test_options_of_a_session_of_its_own_come_first():
 
 
 def test_bad_option_is_an_error_at_once_and_installs_nothing():
-    with pytest.raises(TypeError, match="was `total` meant"):
+    with pytest.raises(TypeError, match="did you mean 'total'"):
         install(totl=1)
     assert type(requests.Session().get_adapter("https://")) is HTTPAdapter
 

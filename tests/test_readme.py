@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from resilient_session._cli._demo import Measured, compare
+from resilient_session._cli._comparison import Measured, compare
 
 README = Path(__file__).parent.parent / "README.md"
 TABLE = re.compile(r"(?<=<!-- demo -->\n).*?(?=<!-- /demo -->)", re.DOTALL)

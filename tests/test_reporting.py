@@ -112,8 +112,8 @@ def test_hook_that_fails_is_logged_and_dropped(caplog, clock):
     with FaultServer(Reply(503), Reply(200)) as server:
         assert session.get(server.url("/")).status_code == 200
     assert [record.message for record in caplog.records if record.exc_info] == [
-        "on_event failed; the call goes on without it",
-        "on_event failed; the call goes on without it",
+        "on_event failed; the call continues without its result",
+        "on_event failed; the call continues without its result",
     ]
 
 

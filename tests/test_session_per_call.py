@@ -95,7 +95,7 @@ def test_memory_does_not_grow():
         def held():
             for _ in range(CALLS // 5):
                 resilient_session(logger=None).get(url)
-            server._desk._requests.clear()  # what the server recorded is not the sessions'
+            server._state._requests.clear()  # what the server recorded is not the sessions'
             gc.collect()
             return tracemalloc.get_traced_memory()[0]
 

@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 from sphinx.util.docutils import SphinxDirective
 
 from resilient_session import resilient_session
-from resilient_session._cli._demo import _urllib3_sleeps_on  # the recipe's sleeps take no time here, either
+from resilient_session._cli._comparison import urllib3_sleeps_on  # the recipe must not really sleep here, either
 from resilient_session.testing import VirtualClock
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def measure() -> list[tuple[str, ...]]:
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1", ORIGIN).configure_cert(tls)
-    with tempfile.TemporaryDirectory() as folder, _urllib3_sleeps_on(VirtualClock()):
+    with tempfile.TemporaryDirectory() as folder, urllib3_sleeps_on(VirtualClock()):
         bundle = Path(folder, "ca.pem")
         authority.cert_pem.write_to_path(bundle)
         stage = Stage(tls, str(bundle))

@@ -12,7 +12,7 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 from resilient_session._config import _kinds as kinds
-from resilient_session._config._options import PREFIX, RULED, TABLE, Option
+from resilient_session._config._options import PREFIX, REPLACED_BY_RETRY, TABLE
 from resilient_session._time import SystemClock, Timeouts
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from docutils import nodes
     from sphinx.application import Sphinx
+
+    from resilient_session._config._option import Option
 
 
 class _Generated(SphinxDirective):
@@ -69,7 +71,7 @@ class OptionsEntries(_Generated):
 
 
 def _fields(name: str, option: Option) -> Iterator[tuple[str, str]]:
-    yield "Accepts", _sentence(option.kind.form)
+    yield "Accepts", _sentence(option.kind.accepted).replace(">", "\\>")
     if option.unit:
         yield "Unit", option.unit
     yield "Default", _default(option)
@@ -77,7 +79,7 @@ def _fields(name: str, option: Option) -> Iterator[tuple[str, str]]:
         yield "Variable", f"`{PREFIX}{name.upper()}`"
     else:
         yield "Variable", "none; can only be set in code"
-    if name in RULED:
+    if name in REPLACED_BY_RETRY:
         yield "With a Retry", "cannot be set; a `urllib3.Retry` passed as {opt}`max_retries` replaces it"
     if option.source:
         yield "Source", option.source

@@ -1,4 +1,4 @@
-"""The exceptions of this package. Each is also the one that plain ``requests`` would have raised.
+"""The exceptions of this package. Each is a subclass of the exception that ``requests`` raises in its place.
 
 ::
 
@@ -9,10 +9,10 @@
     │   requests.ConnectionError ────────┴── ChunkedEncodingError
     ├── requests.Timeout
     │   └── DeadlineExceeded
-    └── requests.RetryError                  (raised as it is, with its ``response``)
+    └── requests.RetryError                  (not subclassed; has its ``response``)
 
-``requests`` itself names a read that stalls in two ways, by where it stalled, and a mounted ``Retry`` renames
-it once more; code in the wild catches any of them. The two hybrids are caught by all of it.
+``requests`` raises different classes for the same failure, depending on where a read stalled and on whether a
+``Retry`` is mounted, and existing code catches any of them. The two classes with two bases are caught by all of it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class ReadTimeout(requests.exceptions.ReadTimeout, requests.exceptions.Connectio
 
 
 class ChunkedEncodingError(requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError):
-    """Raised when a body ends before the server said it would, whatever its framing."""
+    """Raised when a body ends early: before its ``Content-Length``, or without its last chunk."""
 
 
 class DeadlineExceeded(requests.exceptions.Timeout):
-    """Raised when the deadline of a call passes; the text says what was being done."""
+    """Raised when the deadline of a call passes; its message names what the call was doing."""

@@ -1,8 +1,8 @@
-"""`install()`: every session that is made from now on is resilient, also those that third-party clients make.
+"""`install()`: make every new session of the process resilient, third-party clients' included.
 
-`Session.__init__` is patched, and wraps a new session at once. Whoever made it may then mount adapters of their
-own, so it is wrapped once more when it picks an adapter for the first time. Sessions that were made before are not
-touched, nor is anything while nothing is installed.
+It patches `Session.__init__` to wrap each new session at once. The code that created the session may then mount its
+own adapters, so the first request wraps the session again. Existing sessions are unchanged, and without an
+installation nothing is patched.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import requests
 
 from resilient_session._config._settings import Settings
 from resilient_session._config._signature import shows_options
-from resilient_session._session import WrapsAgain, wrap
+from resilient_session._session import WrapOnFirstUse, wrap
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 _lock = threading.RLock()
 _installed: list[Installation] = []
 _patches: list[tuple[Any, Any]] = []
-"""What stood in the place of `Session.__init__`, and what was put there; empty or one."""
+"""The original `Session.__init__` and our replacement; at most one pair."""
 
 
 class Installation:
-    """What `install()` did. As a context manager it undoes that at the end of the block.
+    """Represents one call of `install()`; as a context manager, undoes it at the end of the block.
 
     Args:
-        options: the options of every session that is made while this is the latest one.
+        options: the options of sessions created while this is the latest installation.
     """
 
     def __init__(self, options: Options) -> None:
@@ -42,11 +42,11 @@ class Installation:
 
     @property
     def options(self) -> Options:
-        """The options of every session that is made while this is the latest one."""
+        """The options of sessions created while this is the latest installation."""
         return self._options
 
     def undo(self) -> None:
-        """Undo this installation, whichever came after it; to do it twice changes nothing."""
+        """Undo this installation, even if it is not the latest; a second call has no effect."""
         with _lock:
             if self in _installed:
                 _installed.remove(self)
@@ -64,19 +64,20 @@ class Installation:
 
 @shows_options()
 def install(**options: Unpack[Options]) -> Installation:
-    """Make every session resilient that is made afterwards in this process.
+    """Make every session created from now on in this process resilient.
 
-    That includes those of ``requests.get()`` and its siblings, and those inside third-party clients. Installations
-    nest: the latest one rules.
+    This includes the sessions of ``requests.get()`` and the other functions, and those inside third-party clients.
+    Installations nest: the options of the latest one apply.
 
     Args:
-        options: as `resilient_session` takes them.
+        options: the same as for `resilient_session`.
 
     Returns:
-        A context manager whose end undoes this installation, and whose `undo()` does, too.
+        The installation. Call its `undo()`, or use it as a context manager, to undo it.
 
     Raises:
-        TypeError: an option is unknown, given twice, or of the wrong type.
+        TypeError: an option is unknown, has the wrong type, or is set together with `max_retries`, which replaces
+            it.
         ValueError: the value of an option or a variable is out of range.
     """
     Settings.of(options)
@@ -88,7 +89,7 @@ def install(**options: Unpack[Options]) -> Installation:
 
 
 def uninstall() -> None:
-    """Undo the latest installation; without one this does nothing. Sessions that were made keep what they have."""
+    """Undo the latest installation, if any; sessions created during it stay resilient."""
     with _lock:
         if _installed:
             _installed[-1].undo()
@@ -99,24 +100,24 @@ def _patch() -> None:
         original = requests.Session.__init__
 
         @functools.wraps(original)
-        def __init__(self: requests.Session, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it takes its place
+        def __init__(self: requests.Session, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it replaces `Session.__init__`
             original(self, *args, **kwargs)
             options = _latest()
             if options is not None:
                 wrap(self, options, keep_pools=False)
-                WrapsAgain.when_used(self, options)
+                WrapOnFirstUse.install_on(self, options)
 
         _patches.append((original, __init__))
         requests.Session.__init__ = __init__  # type: ignore[method-assign]
 
 
 def _restore() -> None:
-    """Put back what was patched; if somebody has patched over it since, it stays, and does nothing."""
+    """Restore `Session.__init__`; if other code patched it after us, ours stays below that and has no effect."""
     if _patches and requests.Session.__init__ is _patches[0][1]:
         requests.Session.__init__ = _patches.pop()[0]  # type: ignore[method-assign]
 
 
 def _latest() -> Options | None:
-    """Return the options that rule; without the lock, which a forked child may never get."""
+    """Return the options that apply now; without the lock, which may be held forever in a forked child."""
     latest = _installed[-1:]
     return latest[0].options if latest else None

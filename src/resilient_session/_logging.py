@@ -1,4 +1,4 @@
-"""The log lines: constant messages, with the facts as arguments and as attributes of the record."""
+"""The log lines: constant messages, with the values as arguments and as attributes of the record."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _RECOVERED = "Recovered %s %s after %d attempts in %.2f s"
 
 
 def log_event(event: Event, logger: LoggerType) -> None:
-    """Write the line of an event: a warning if something is wrong, information if it is right again.
+    """Log an event: WARNING for a failed attempt or call, INFO for a recovered call.
 
     Args:
-        event: what happened.
-        logger: the option of that name.
+        event: the event.
+        logger: the value of the option `logger`.
     """
     log = _logger(logger)
     if log is None:
@@ -39,21 +39,21 @@ def log_event(event: Event, logger: LoggerType) -> None:
         log.warning(_RETRYING, last.method, last.url, last.wait, last.number, last.reason, extra=_extra(last))
         return
     last = event.attempts[-1]
-    facts = (last.method, last.url, last.number, _elapsed(event.attempts))
+    values = (last.method, last.url, last.number, _elapsed(event.attempts))
     if isinstance(event, Recovered):
-        log.info(_RECOVERED, *facts, extra=_extra(last))
+        log.info(_RECOVERED, *values, extra=_extra(last))
     else:
-        log.warning(_GAVE_UP, *facts, last.reason, extra=_extra(last))
+        log.warning(_GAVE_UP, *values, last.reason, extra=_extra(last))
 
 
 @contextmanager
 def dropping(hook: str, logger: LoggerType, request: PreparedRequest) -> Iterator[None]:
-    """Drop what a function of the user's raises, and write it down: the call goes on without it.
+    """Log and suppress an exception of the user's hook, so that the call continues.
 
     Args:
-        hook: the name of the function.
-        logger: the option of that name.
-        request: what it was called about, whose secrets are not written down.
+        hook: the name of the option that holds the hook.
+        logger: the value of the option `logger`.
+        request: the request the hook was called for; its secrets are kept out of the log.
     """
     try:
         yield
@@ -61,7 +61,7 @@ def dropping(hook: str, logger: LoggerType, request: PreparedRequest) -> Iterato
         redact_error(error, request)
         log = _logger(logger)
         if log is not None:
-            log.exception("%s failed; the call goes on without it", hook)
+            log.exception("%s failed; the call continues without its result", hook)
 
 
 def _logger(option: LoggerType) -> logging.Logger | logging.LoggerAdapter[Any] | None:
@@ -74,7 +74,7 @@ def _elapsed(attempts: tuple[Attempt, ...]) -> float:
 
 
 def _extra(attempt: Attempt) -> dict[str, object]:
-    """Name the facts of an attempt so that they clash with no attribute of a log record."""
+    """Return the values of an attempt under names that no attribute of a log record uses."""
     return {
         "http_method": attempt.method,
         "http_url": attempt.url,

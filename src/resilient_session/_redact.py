@@ -1,4 +1,4 @@
-"""What may be shown of a URL, a request or an error: never userinfo, a query value or a header value."""
+"""Redaction: remove userinfo, query values and header values from URLs and error messages."""
 
 from __future__ import annotations
 
@@ -15,55 +15,56 @@ HIDDEN = "***"
 _USERINFO_OF_URL = r"(?<=//)[^/?]*@"
 _USERINFO = r"(?<=//)[^\s/?#]*@"
 _QUERY = r"(?<=\?)[^\s'\"<>()]+"
-_TELLING = frozenset("@?#")
-"""Without one of these a URL holds nothing that is not shown."""
+_SECRET_MARKS = frozenset("@?#")
+"""A URL without any of these characters contains no secret."""
 
 _SHORTEST_SECRET = 8
-"""Header values below this length ("*/*", "close") are hidden nowhere: they would blot out innocent text."""
+"""Shorter header values ("*/*", "close") are not redacted: they would match harmless text."""
 
 
 def redact_url(url: str) -> str:
-    """Show a URL without its userinfo, query values and fragment.
+    """Return a URL without its userinfo, query values and fragment.
 
     Args:
-        url: any text that stands for a URL, malformed ones included.
+        url: the URL; may be malformed.
 
     Returns:
-        The URL with ``***`` for the userinfo and for each query value; names of parameters stay.
+        The URL with ``***`` in place of the userinfo and of each query value; parameter names stay.
     """
-    if not _TELLING.intersection(url):
+    if not _SECRET_MARKS.intersection(url):
         return url
-    shown = re.sub(_USERINFO_OF_URL, f"{HIDDEN}@", url, count=1) if "@" in url else url
-    head, mark, query = shown.partition("#")[0].partition("?")
+    without_userinfo = re.sub(_USERINFO_OF_URL, f"{HIDDEN}@", url, count=1) if "@" in url else url
+    head, mark, query = without_userinfo.partition("#")[0].partition("?")
     return head + mark + _redact_query(query)
 
 
 def redact_error(error: BaseException, request: PreparedRequest, proxies: Mapping[str, str] | None = None) -> None:
-    """Take the secrets of a request out of the texts of an error and of all that led to it, in place.
+    """Remove the secrets of a request from the messages of an error and its causes, in place.
 
     Args:
-        error: the exception about to leave a call.
-        request: the request it belongs to: its URL and headers are the secrets.
-        proxies: the proxies that were used; their credentials are secrets too.
+        error: the exception that a call is about to raise.
+        request: the request that failed; its URL and header values are the secrets.
+        proxies: the proxies of the request; their credentials are secrets too.
     """
-    shown = dict(_secrets(request, proxies or {}))
+    replacements = dict(_secrets(request, proxies or {}))
     for link in chain(error):
         if any(isinstance(arg, str) for arg in link.args):
-            link.args = tuple(_redact_text(arg, shown) if isinstance(arg, str) else arg for arg in link.args)
-        if isinstance(link, OSError) and isinstance(link.strerror, str):  # what an OSError with a number shows
-            link.strerror = _redact_text(link.strerror, shown)
+            link.args = tuple(_redact_text(arg, replacements) if isinstance(arg, str) else arg for arg in link.args)
+        # str() of an OSError with an errno shows its strerror, not its args
+        if isinstance(link, OSError) and isinstance(link.strerror, str):
+            link.strerror = _redact_text(link.strerror, replacements)
 
 
 def chain(error: BaseException) -> Collection[BaseException]:
-    """List an error and every exception that it names: cause, context, arguments, urllib3's ``reason``."""
+    """List an error and every exception it refers to: cause, context, arguments, urllib3's ``reason``."""
     seen: dict[int, BaseException] = {}
     queue = [error]
     while queue:
         link = queue.pop()
         if id(link) not in seen:
             seen[id(link)] = link
-            named = (link.__cause__, link.__context__, getattr(link, "reason", None), *link.args)
-            queue += [one for one in named if isinstance(one, BaseException)]
+            referenced = (link.__cause__, link.__context__, getattr(link, "reason", None), *link.args)
+            queue += [one for one in referenced if isinstance(one, BaseException)]
     return seen.values()
 
 
@@ -72,8 +73,8 @@ def _redact_query(query: str) -> str:
     return "&".join(f"{name}={HIDDEN}" if equals else name and HIDDEN for name, equals, _ in pairs)
 
 
-def _redact_text(text: str, shown: Mapping[str, str]) -> str:
-    for secret, harmless in shown.items():
+def _redact_text(text: str, replacements: Mapping[str, str]) -> str:
+    for secret, harmless in replacements.items():
         text = text.replace(secret, harmless)
     text = re.sub(_USERINFO, f"{HIDDEN}@", text)
     return re.sub(_QUERY, lambda match: _redact_query(match[0]), text)

@@ -1,4 +1,4 @@
-"""`resilient_session()`: the options, read once, and the adapters, mounted at once."""
+"""`resilient_session()`: resolve the options once, and replace all mounted adapters at once."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from requests.adapters import HTTPAdapter
 
 from resilient_session._adapter import LoggingHTTPAdapter, TimeoutHTTPAdapter
 from resilient_session._call._continuing import OpenCalls
-from resilient_session._config._options import RULED, Options
-from resilient_session._config._settings import Settings, shown
+from resilient_session._config._options import REPLACED_BY_RETRY, Options
+from resilient_session._config._settings import Settings, short_repr
 from resilient_session._config._signature import shows_options
 from resilient_session._driven import DrivenHTTPAdapter
 from resilient_session._policy._carried import is_stock
@@ -30,43 +30,45 @@ def resilient_session(session: None = None, **options: Unpack[Options]) -> reque
 def resilient_session(session: S, **options: Unpack[Options]) -> S: ...
 @shows_options("session")
 def resilient_session(session: requests.Session | None = None, **options: Unpack[Options]) -> requests.Session:
-    """Make a `requests.Session` that retries what is safe to retry, or make one that you have so.
+    """Make a resilient `requests.Session`, or make an existing one resilient.
 
-    Every ``http://`` and ``https://`` prefix that is mounted on the session becomes resilient. Its headers, auth,
-    cookies, hooks, certificates and proxies stay as they are. To do it twice changes nothing.
+    It retries only what is safe to retry. The adapter of every mounted ``http://`` and ``https://`` prefix is
+    replaced; headers, auth, cookies, hooks, certificates and proxies stay unchanged. Wrapping a session again with
+    the same options changes nothing.
 
     Args:
         session: the session to wrap; None makes a new one.
-        options: every option of the library, see `Options`. One that is left out is read from the variable
-            ``RESILIENT_SESSION_<NAME>``, or else has its default.
+        options: see `Options`. An omitted option is read from the environment variable
+            ``RESILIENT_SESSION_<NAME>``, and otherwise has its default.
 
     Returns:
-        The session that was given, or the new one.
+        `session`, or the new session.
 
     Raises:
-        TypeError: `session` is no session, or an option is unknown, given twice, or of the wrong type.
+        TypeError: `session` is not a session, or an option is unknown, has the wrong type, or is set together with
+            `max_retries`, which replaces it.
         ValueError: the value of an option or a variable is out of range.
     """
     if session is None:
         return wrap(requests.Session(), options, keep_pools=False)
     if not isinstance(session, requests.Session):
-        message = f"session={shown(session)}: give a requests.Session, made already, or None for a new one"
+        message = f"session={short_repr(session)}: must be a requests.Session instance or None"
         raise TypeError(message)
     return wrap(session, options, keep_pools=True)
 
 
 def wrap(session: S, options: Options, *, keep_pools: bool) -> S:
-    """Make every http(s) prefix that is mounted on a session resilient, at once.
+    """Replace the adapter of every mounted http(s) prefix of a session, in one assignment.
 
     Args:
         session: the session; other threads may be using it.
-        options: the options that the caller gave.
-        keep_pools: whether sizes of pools that the caller did not give are taken from the old adapters.
+        options: the options that the caller set.
+        keep_pools: whether pool sizes that the caller did not set are copied from the old adapters.
     """
     if type(session).get_adapter is not requests.Session.get_adapter:
-        message = f"{type(session).__name__} overrides get_adapter(), and may send without what is mounted here"
+        message = f"{type(session).__name__} overrides get_adapter() and may bypass the resilient adapters"
         warnings.warn(message, UserWarning, stacklevel=4)
-    if isinstance(vars(session).get(_GET_ADAPTER), WrapsAgain):
+    if isinstance(vars(session).get(_GET_ADAPTER), WrapOnFirstUse):
         del vars(session)[_GET_ADAPTER]
     mounting = Mounting(options, keep_pools=keep_pools)
     session.adapters = OrderedDict(
@@ -76,16 +78,16 @@ def wrap(session: S, options: Options, *, keep_pools: bool) -> S:
     return session
 
 
-class WrapsAgain:
-    """Stands in for the `get_adapter` of a session that is to be wrapped once more, when it is used first."""
+class WrapOnFirstUse:
+    """Replaces the `get_adapter` of a session until its first request, which wraps the session again."""
 
     def __init__(self, session: requests.Session, options: Options) -> None:
         self._session = session
         self._options = options
 
     @classmethod
-    def when_used(cls, session: requests.Session, options: Options) -> None:
-        """Have a session wrapped once more, unless somebody wraps it before."""
+    def install_on(cls, session: requests.Session, options: Options) -> None:
+        """Wrap a session again on its first request, unless it is wrapped explicitly before."""
         vars(session)[_GET_ADAPTER] = cls(session, options)
 
     def __call__(self, url: str) -> BaseAdapter:
@@ -96,11 +98,11 @@ _GET_ADAPTER = "get_adapter"
 
 
 class Mounting:
-    """Turns the adapters of one session into resilient ones.
+    """Maps the adapters of one session to resilient ones.
 
     Args:
-        options: the options that the caller gave.
-        keep_pools: whether sizes of pools that the caller did not give are taken from the old adapters.
+        options: the options that the caller set.
+        keep_pools: whether pool sizes that the caller did not set are copied from the old adapters.
     """
 
     def __init__(self, options: Options, *, keep_pools: bool) -> None:
@@ -108,21 +110,21 @@ class Mounting:
         self._keep_pools = keep_pools
         self._settings = Settings.of(options)
         self._calls = OpenCalls()
-        self._made: dict[int, BaseAdapter] = {}
+        self._replacements: dict[int, BaseAdapter] = {}
 
     def resilient(self, adapter: BaseAdapter) -> BaseAdapter:
-        """Return what takes the place of an adapter; the same for the same."""
-        if id(adapter) not in self._made:
-            self._made[id(adapter)] = self._replacement(adapter)
-        return self._made[id(adapter)]
+        """Return the replacement of an adapter; an adapter mounted twice gets one replacement."""
+        if id(adapter) not in self._replacements:
+            self._replacements[id(adapter)] = self._replacement(adapter)
+        return self._replacements[id(adapter)]
 
     def _replacement(self, adapter: BaseAdapter) -> BaseAdapter:
         if isinstance(adapter, TimeoutHTTPAdapter):
             return self._reconfigured(adapter)
         cls = TimeoutHTTPAdapter if self._settings.values["logger"] is None else LoggingHTTPAdapter
         if type(adapter) is HTTPAdapter:
-            return cls.with_settings(self._adopted(adapter), self._calls)
-        return DrivenHTTPAdapter.around(adapter, self._adopted(adapter), self._calls)
+            return cls.with_settings(self._adopted_settings(adapter), self._calls)
+        return DrivenHTTPAdapter.around(adapter, self._adopted_settings(adapter), self._calls)
 
     def _reconfigured(self, adapter: TimeoutHTTPAdapter) -> BaseAdapter:
         if type(adapter) is TimeoutHTTPAdapter and self._options.get("logger") is not None:
@@ -131,16 +133,17 @@ class Mounting:
         adapter.share_calls(self._calls)
         return adapter
 
-    def _adopted(self, adapter: BaseAdapter) -> Settings:
-        """Take over what the old adapter was told, unless the caller says otherwise."""
+    def _adopted_settings(self, adapter: BaseAdapter) -> Settings:
+        """Resolve the options, with retries and pool sizes of the old adapter unless the caller sets them."""
         retries = getattr(adapter, "max_retries", None)
         adopted: dict[str, object] = {}
-        if retries is not None and not is_stock(retries) and not self._options.keys() & {*RULED, "max_retries"}:
+        replaced = self._options.keys() & {*REPLACED_BY_RETRY, "max_retries"}
+        if retries is not None and not is_stock(retries) and not replaced:
             adopted["max_retries"] = retries
         if self._keep_pools and isinstance(adapter, HTTPAdapter):
             adopted |= {name: getattr(adapter, f"_{name}") for name in _POOLS}
             for name in ("pool_connections", "pool_maxsize"):
-                adopted[name] = max(1, adopted[name])  # type: ignore[call-overload]  # requests takes 0 as well
+                adopted[name] = max(1, adopted[name])  # type: ignore[call-overload]  # requests accepts 0 as well
         return Settings.of({**adopted, **self._options}) if adopted else self._settings
 
 
@@ -148,6 +151,6 @@ _POOLS = ("pool_connections", "pool_maxsize", "pool_block")
 
 
 def _is_http(prefix: str) -> bool:
-    """Tell whether URLs of http or https can match a mounted prefix; an empty one matches all."""
+    """Return whether an http or https URL can match a mounted prefix; an empty prefix matches every URL."""
     schemes = ("http://", "https://")
     return prefix.lower().startswith(schemes) or any(scheme.startswith(prefix.lower()) for scheme in schemes)

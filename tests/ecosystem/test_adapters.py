@@ -93,5 +93,5 @@ def test_source_address_is_used_by_every_attempt(make, faulty, keeps_promises):
 
 
 def test_adapter_with_a_parameter_of_its_own_cannot_come_after_ours():
-    with pytest.raises(TypeError, match="source_address: no option"):
+    with pytest.raises(TypeError, match="unknown option 'source_address'"):
         SourceLast(source_address="127.0.0.2")

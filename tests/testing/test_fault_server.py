@@ -204,7 +204,7 @@ def test_an_ipv6_address_can_be_served(session):
 
 def test_a_server_that_was_not_started_has_no_port_and_can_be_closed():
     server = FaultServer()
-    with pytest.raises(RuntimeError, match="start the FaultServer first"):
+    with pytest.raises(RuntimeError, match="the FaultServer is not started"):
         _ = server.port
     server.close()
 
@@ -212,7 +212,7 @@ def test_a_server_that_was_not_started_has_no_port_and_can_be_closed():
 def test_start_and_close_do_without_a_block(session):
     server = FaultServer().start()
     assert session.get(server.url()).text == "ok"
-    with pytest.raises(RuntimeError, match="only once"):
+    with pytest.raises(RuntimeError, match="started once"):
         server.start()
     server.close()
     server.close()
@@ -331,7 +331,7 @@ def broken(_request):
 def test_what_a_function_raises_is_answered_with_500_and_raised_at_the_end(session):
     server = FaultServer(broken).start()
     response = session.get(server.url())
-    assert (response.status_code, response.text) == (500, "LookupError in the test's function")
+    assert (response.status_code, response.text) == (500, "LookupError in a scripted function")
     assert [type(error) for error in server.errors] == [LookupError]
     with pytest.raises(LookupError, match="no such thing"):
         server.close()
@@ -360,11 +360,11 @@ def test_a_function_that_returns_no_reply_is_an_error(session):
 @pytest.mark.parametrize(
     ("call", "error", "text"),
     [
-        (lambda: FaultServer(200), TypeError, "script must be made of replies"),
-        (lambda: FaultServer(default=None), TypeError, "default must be made of replies"),
+        (lambda: FaultServer(200), TypeError, "script must be a Reply or a function"),
+        (lambda: FaultServer(default=None), TypeError, "default must be a Reply or a function"),
         (lambda: FaultServer(handshakes=["maybe"]), ValueError, "handshakes must be one of 'ok'"),
-        (lambda: FaultServer().script("x"), TypeError, "script must be made of replies"),
-        (lambda: FaultServer().route("/a", 5), TypeError, "route must be made of replies"),
+        (lambda: FaultServer().script("x"), TypeError, "script must be a Reply or a function"),
+        (lambda: FaultServer().route("/a", 5), TypeError, "route must be a Reply or a function"),
         (lambda: FaultServer().route("/a"), ValueError, "route '/a' must have at least one reply"),
         (lambda: FaultServer().route("a", Reply()), ValueError, "path must begin with a slash"),
         (lambda: FaultServer().route("/a?b", Reply()), ValueError, "path must begin with a slash"),

@@ -91,21 +91,21 @@ class HalfAClock:
     ],
 )
 def test_a_value_that_fits_comes_back_in_its_normal_form(kind, value, normal):
-    fitted = kind().fit(value)
+    fitted = kind().validate(value)
     assert fitted == normal
     assert type(fitted) is type(normal)
 
 
 def test_a_collection_may_be_one_that_can_be_read_once():
-    assert kinds.Statuses().fit(iter([502, 503])) == {502, 503}
-    assert kinds.Methods().fit(iter(["get", "PUT"])) == {"GET", "PUT"}
+    assert kinds.Statuses().validate(iter([502, 503])) == {502, 503}
+    assert kinds.Methods().validate(iter(["get", "PUT"])) == {"GET", "PUT"}
 
 
 class Three(int):
     pass
 
 
-@pytest.mark.parametrize("fitted", [kinds.Count().fit(Three(3)), *kinds.Statuses().fit([Three(300)])])
+@pytest.mark.parametrize("fitted", [kinds.Count().validate(Three(3)), *kinds.Statuses().validate([Three(300)])])
 def test_whole_numbers_of_other_types_become_plain_ones(fitted):
     assert type(fitted) is int
 
@@ -170,7 +170,7 @@ def test_whole_numbers_of_other_types_become_plain_ones(fitted):
 )
 def test_a_value_that_does_not_fit_is_refused(kind, value, error):
     with pytest.raises(error):
-        kind().fit(value)
+        kind().validate(value)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_value_that_does_not_fit_is_refused(kind, value, error):
     ],
 )
 def test_a_text_is_read(kind, text, value):
-    read = kind().read(text)
+    read = kind().parse(text)
     assert read == value
     assert type(read) is type(value)
 
@@ -230,24 +230,24 @@ def test_a_text_is_read(kind, text, value):
 )
 def test_a_text_that_stands_for_no_value_is_refused(kind, text):
     with pytest.raises(ValueError):  # noqa: PT011 - the option that the text was meant for says what is wrong
-        kind().read(text)
+        kind().parse(text)
 
 
 @pytest.mark.parametrize(
-    ("kind", "form"),
+    ("kind", "accepted"),
     [
-        (kinds.Count, "a whole number, 0 or more"),
-        (one_or_more, "a whole number, 1 or more"),
-        (kinds.Seconds, "seconds, 0 or more"),
-        (above_zero, "seconds above 0"),
+        (kinds.Count, "an integer >= 0"),
+        (one_or_more, "an integer >= 1"),
+        (kinds.Seconds, ">= 0 seconds"),
+        (above_zero, "> 0 seconds"),
         (hook, "a callable (n) -> seconds"),
         (flag_or_hook, "True, False or a callable (n) -> str"),
-        (hook_or_none, "a callable (n) -> bool, or None: no rule"),
-        (count_or_none, "a whole number, 0 or more, or None: no cap"),
+        (hook_or_none, "a callable (n) -> bool, or None (no rule)"),
+        (count_or_none, "an integer >= 0, or None (no cap)"),
     ],
 )
-def test_a_kind_says_what_would_do(kind, form):
-    assert kind().form == form
+def test_a_kind_describes_the_values_it_accepts(kind, accepted):
+    assert kind().accepted == accepted
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from resilient_session._config._kinds import Textual
-from resilient_session._config._options import PREFIX, RULED, TABLE, VARIABLES, Options
+from resilient_session._config._options import PREFIX, REPLACED_BY_RETRY, TABLE, VARIABLES, Options
 
 DEFAULTS = {
     "total": 3,
@@ -48,13 +48,13 @@ def test_every_option_has_a_row_and_is_typed():
 @pytest.mark.parametrize("name", TABLE)
 def test_a_default_is_a_value_in_its_normal_form(name):
     option = TABLE[name]
-    assert option.kind.fit(option.default) == option.default
+    assert option.kind.validate(option.default) == option.default
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_a_row_says_what_it_means_and_what_would_do(name):
+def test_a_row_describes_its_meaning_and_the_accepted_values(name):
     assert TABLE[name].meaning
-    assert TABLE[name].kind.form
+    assert TABLE[name].kind.accepted
 
 
 def test_statuses_that_say_not_processed_are_worth_a_retry():
@@ -77,5 +77,5 @@ def test_callables_and_objects_have_no_variable(name):
 
 
 def test_a_retry_rules_options_that_there_are():
-    assert TABLE.keys() >= RULED
-    assert not RULED & {"max_retries", "timeout", "retry_after_max", "unprocessed_statuses", "retry_if"}
+    assert TABLE.keys() >= REPLACED_BY_RETRY
+    assert not REPLACED_BY_RETRY & {"max_retries", "timeout", "retry_after_max", "unprocessed_statuses", "retry_if"}

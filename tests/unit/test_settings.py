@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from urllib3 import Retry
 
-from resilient_session._config._options import RULED, TABLE, VARIABLES
-from resilient_session._config._settings import Settings, shown
+from resilient_session._config._options import REPLACED_BY_RETRY, TABLE, VARIABLES
+from resilient_session._config._settings import Settings, short_repr
 
 
 def of(environ=None, /, **given):
@@ -82,7 +82,7 @@ def test_an_empty_variable_is_unset():
     assert of(variables(total="")).origins["total"] == "default"
 
 
-def test_other_variables_are_nobody_s_business():
+def test_other_variables_are_ignored():
     assert of({"TOTAL": "x", "MY_RESILIENT_SESSION_TOTAL": "x"}).values["total"] == 3
 
 
@@ -94,36 +94,36 @@ def test_the_variables_of_the_process_are_read_by_default(monkeypatch):
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ({"total": -1}, ValueError, "total=-1: give a whole number, 0 or more"),
-        ({"total": "5"}, TypeError, "total='5': give a whole number, 0 or more"),
-        ({"total": None}, TypeError, "total=None: give a whole number, 0 or more"),
+        ({"total": -1}, ValueError, "total=-1: must be an integer >= 0"),
+        ({"total": "5"}, TypeError, "total='5': must be an integer >= 0"),
+        ({"total": None}, TypeError, "total=None: must be an integer >= 0"),
         (
             {"read": 2.5},
             TypeError,
             (
-                "read=2.5: give a whole number, 0 or more, or None: only `total` counts "
-                "(it is a count of retries; was `timeout` meant?)"
+                "read=2.5: must be an integer >= 0, or None (only 'total' limits it); "
+                "for a time limit, use 'timeout'"
             ),
         ),
-        ({"jitter": 1}, TypeError, "jitter=1: give True or False"),
-        ({"backoff_max": float("nan")}, ValueError, "backoff_max=nan: give seconds, 0 or more"),
-        ({"retries": 5}, TypeError, "retries: no option of resilient_session; use `total`"),
+        ({"jitter": 1}, TypeError, "jitter=1: must be True or False"),
+        ({"backoff_max": float("nan")}, ValueError, "backoff_max=nan: must be >= 0 seconds"),
+        ({"retries": 5}, TypeError, "unknown option 'retries'; use 'total' (retries after the first attempt)"),
         (
             {"redirect": 5},
             TypeError,
-            "redirect: no option of resilient_session; use the session's own `max_redirects`",
+            "unknown option 'redirect'; use the session attribute 'max_redirects'",
         ),
         (
             {"backoff_jitter": 1},
             TypeError,
-            "backoff_jitter: no option of resilient_session; use `jitter`, or `backoff` for a rule of your own",
+            "unknown option 'backoff_jitter'; use 'jitter', or 'backoff' for your own function",
         ),
         (
             {"method_whitelist": []},
             TypeError,
-            "method_whitelist: no option of resilient_session; use `allowed_methods`",
+            "unknown option 'method_whitelist'; use 'allowed_methods'",
         ),
-        ({"totl": 5}, TypeError, "totl: no option of resilient_session; was `total` meant?"),
+        ({"totl": 5}, TypeError, "unknown option 'totl'; did you mean 'total'?"),
     ],
 )
 def test_a_wrong_argument_is_one_clear_error(given, error, message):
@@ -133,24 +133,26 @@ def test_a_wrong_argument_is_one_clear_error(given, error, message):
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
-def test_an_unknown_option_unlike_any_other_is_told_which_there_are():
-    with pytest.raises(
-        TypeError, match=r"^xyzzy: no option of resilient_session; there are total, connect, .*, jitter"
-    ):
+def test_an_unknown_option_unlike_any_other_lists_the_valid_ones():
+    with pytest.raises(TypeError, match=r"^unknown option 'xyzzy'; valid options: total, connect, .*, jitter"):
         of(xyzzy=1)
 
 
 @pytest.mark.parametrize(
     ("variable", "text", "message"),
     [
-        ("total", "many", "RESILIENT_SESSION_TOTAL='many': give a whole number, 0 or more"),
-        ("jitter", "maybe", "RESILIENT_SESSION_JITTER='maybe': give true or false, yes or no, on or off, 1 or 0"),
+        ("total", "many", "RESILIENT_SESSION_TOTAL='many': must be an integer >= 0"),
+        (
+            "jitter",
+            "maybe",
+            "RESILIENT_SESSION_JITTER='maybe': must be true or false, yes or no, on or off, 1 or 0",
+        ),
         (
             "status",
             "5xx",
             (
-                "RESILIENT_SESSION_STATUS='5xx': give a whole number, 0 or more, or none "
-                "(it is a count of retries; was `status_forcelist` meant?)"
+                "RESILIENT_SESSION_STATUS='5xx': must be an integer >= 0, or none; "
+                "for status codes, use 'status_forcelist'"
             ),
         ),
     ],
@@ -164,13 +166,22 @@ def test_a_wrong_variable_is_one_clear_error(variable, text, message):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("totl", "variable RESILIENT_SESSION_TOTL: totl: no option of resilient_session; was `total` meant?"),
-        ("retries", "variable RESILIENT_SESSION_RETRIES: retries: no option of resilient_session; use `total`"),
-        ("max_retries", "variable RESILIENT_SESSION_MAX_RETRIES: max_retries can be given in code only"),
-        ("on_event", "variable RESILIENT_SESSION_ON_EVENT: on_event can be given in code only"),
+        ("totl", "environment variable RESILIENT_SESSION_TOTL: unknown option 'totl'; did you mean 'total'?"),
+        (
+            "retries",
+            (
+                "environment variable RESILIENT_SESSION_RETRIES: unknown option 'retries'; "
+                "use 'total' (retries after the first attempt)"
+            ),
+        ),
+        (
+            "max_retries",
+            "environment variable RESILIENT_SESSION_MAX_RETRIES: 'max_retries' can only be set in code",
+        ),
+        ("on_event", "environment variable RESILIENT_SESSION_ON_EVENT: 'on_event' can only be set in code"),
     ],
 )
-def test_a_variable_that_nobody_reads_is_a_warning(name, message):
+def test_a_variable_that_matches_no_option_is_a_warning(name, message):
     with pytest.warns(UserWarning, match=r"^" + re.escape(message) + "$"):
         resolved = of(variables(**{name: "5", "read": "2"}))
     assert resolved.values["read"] == 2
@@ -198,7 +209,7 @@ def test_any_value_fits_or_gives_an_error_that_names_option_and_value(name, valu
     try:
         fitted = of(**{name: value}).values[name]
     except (TypeError, ValueError) as error:
-        assert str(error).startswith(f"{name}={shown(value)}: give {TABLE[name].kind.form}")  # noqa: PT017
+        assert str(error).startswith(f"{name}={short_repr(value)}: must be {TABLE[name].kind.accepted}")  # noqa: PT017
     else:
         assert of(**{name: fitted}).values[name] == fitted
 
@@ -213,14 +224,14 @@ def test_any_text_of_a_variable_is_read_or_gives_an_error_that_names_variable_an
     try:
         value = of({variable: text}).values[VARIABLES[variable]]
     except ValueError as error:
-        assert str(error).startswith(f"{variable}={text.strip()!r}: give {option.kind.written}")  # noqa: PT017
+        assert str(error).startswith(f"{variable}={text.strip()!r}: must be {option.kind.accepted_text}")  # noqa: PT017
     else:
-        assert option.kind.fit(value) == value
+        assert option.kind.validate(value) == value
 
 
 @pytest.mark.parametrize("value", [10**5000, -(10**5000)], ids=["above", "below"])
 def test_a_number_too_long_to_be_shown_gives_an_error_that_names_the_option(value):
-    with pytest.raises(ValueError, match=r"^backoff_max=an? int: give seconds, 0 or more$"):
+    with pytest.raises(ValueError, match=r"^backoff_max=an? int: must be >= 0 seconds$"):
         of(backoff_max=value)
 
 
@@ -233,15 +244,17 @@ def test_a_number_too_long_to_be_shown_gives_an_error_that_names_the_option(valu
     ],
 )
 def test_a_long_value_is_shortened_in_an_error(value, text):
-    assert shown(value) == text
+    assert short_repr(value) == text
 
 
-@pytest.mark.parametrize("name", sorted(RULED))
+@pytest.mark.parametrize("name", sorted(REPLACED_BY_RETRY))
 def test_a_retry_and_an_option_that_it_rules_cannot_both_be_given(name):
     value = TABLE[name].default
     with pytest.raises(TypeError) as caught:
         of(**{"max_retries": Retry(2), name: value})
-    assert str(caught.value) == f"{name}={value!r}: `max_retries` rules it already; give one of the two"
+    assert (
+        str(caught.value) == f"{name}={short_repr(value)}: already set by 'max_retries'; pass only one of the two"
+    )
 
 
 def test_a_number_of_retries_rules_the_total_alone():
@@ -250,7 +263,7 @@ def test_a_number_of_retries_rules_the_total_alone():
     assert (resolved.origins["total"], resolved.origins["read"]) == ("max_retries", "argument")
     assert resolved.origins["status"] == "default"
     assert resolved.values["unprocessed_statuses"] == {421, 425, 429}
-    with pytest.raises(TypeError, match=r"^total=5: `max_retries` rules it already; give one of the two$"):
+    with pytest.raises(TypeError, match=r"^total=5: already set by 'max_retries'; pass only one of the two$"):
         of(max_retries=5, total=5)
 
 
@@ -261,7 +274,7 @@ def test_the_first_of_several_options_that_a_retry_rules_is_named():
 
 def test_a_retry_is_named_as_the_origin_of_what_it_rules():
     resolved = of(max_retries=Retry(2))
-    assert {name for name, origin in resolved.origins.items() if origin == "max_retries"} == RULED | {
+    assert {name for name, origin in resolved.origins.items() if origin == "max_retries"} == REPLACED_BY_RETRY | {
         "unprocessed_statuses"
     }
     assert resolved.origins["max_retries"] == "argument"
@@ -326,7 +339,7 @@ def test_a_change_leaves_what_was_changed_alone():
 
 
 def test_a_change_that_contradicts_itself_is_refused():
-    with pytest.raises(TypeError, match=r"^total=1: `max_retries` rules it already"):
+    with pytest.raises(TypeError, match=r"^total=1: already set by 'max_retries'"):
         of().changed({"max_retries": Retry(2), "total": 1})
 
 

@@ -1,6 +1,6 @@
-"""TLS that is bad on purpose: a certificate nobody vouches for, and a server that breaks its own stream.
+"""TLS faults for the demo: an untrusted certificate, and a server that corrupts its own stream.
 
-The standard library cannot make a certificate, so the ``openssl`` executable does, where there is one.
+The standard library cannot create certificates, so this uses the ``openssl`` executable, if there is one.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ basicConstraints = critical, CA:TRUE
 keyUsage = critical, digitalSignature, keyCertSign
 subjectKeyIdentifier = hash
 """
-"""All that the strict checks of Python 3.13 ask for, independent of the machine's own configuration."""
+"""Everything that the strict checks of Python 3.13 require; replaces the machine's openssl configuration."""
 
 _UNREADABLE_RECORD = b"\x17\x03\x03\x00\x20" + bytes(32)
-"""Application data, by its header, that decrypts to nothing: what a meddling box on the way makes of an answer."""
+"""An application data record that cannot be decrypted, as a faulty middlebox may send it."""
 
 
 class SelfSigned(NamedTuple):
-    """A certificate for 127.0.0.1 that is its own authority."""
+    """A self-signed certificate for 127.0.0.1, and its key."""
 
     certificate: Path
     key: Path
 
     @classmethod
     def make(cls, directory: Path) -> SelfSigned | None:
-        """Make one, valid for a day.
+        """Create a certificate that is valid for a day.
 
         Args:
-            directory: where to put it.
+            directory: where to write the files.
 
         Returns:
-            The certificate, or None if this machine has no ``openssl`` that can make it.
+            The certificate, or None if there is no working ``openssl``.
         """
         openssl = shutil.which("openssl")
         if openssl is None:
@@ -57,14 +57,14 @@ class SelfSigned(NamedTuple):
         request.write_text(_REQUEST)
         command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-config", str(request)]
         command += ["-out", str(made.certificate), "-keyout", str(made.key)]
-        done = subprocess.run(command, check=False, capture_output=True)  # noqa: S603 - nothing of a user's is in it
+        done = subprocess.run(command, check=False, capture_output=True)  # noqa: S603 - contains no user input
         return made if done.returncode == 0 else None
 
     def context(self, *, breaks: bool = False) -> ssl.SSLContext:
         """Return a server's TLS context with this certificate.
 
         Args:
-            breaks: whether every answer is a record that the client cannot decrypt.
+            breaks: whether every response is a record that the client cannot decrypt.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate, self.key)

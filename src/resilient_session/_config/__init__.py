@@ -1,5 +1,5 @@
-"""Configuration: every option, described once in one table, and the values that rule an adapter.
+"""Configuration: one table of options, and the values resolved from it for one adapter.
 
-It knows names, types, defaults, environment variables and their checks: an argument outranks a variable, which
-outranks the default. It must not know what an option does; whoever reads a value acts on it.
+It knows names, types, defaults, environment variables and validation. An argument wins over a variable, a variable
+over the default. It must not know what an option does: the code that reads a value acts on it.
 """

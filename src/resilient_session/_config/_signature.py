@@ -1,4 +1,4 @@
-"""The signatures that ``help()`` and `inspect.signature` show of what takes options: read off the table."""
+"""Signatures for ``help()`` and `inspect.signature` that list every option, derived from the table."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def shows_options(*leading: str, positional: tuple[str, ...] = ()) -> Callable[[F], F]:
-    """Let ``help()`` and `inspect.signature` show every option of a function that takes them as ``**options``.
+    """Make ``help()`` and `inspect.signature` list the options of a function with ``**options``.
 
     Args:
         leading: the parameters before the options; all but "self" default to None.
-        positional: the options that may be given by position, in their order.
+        positional: the options that can be passed by position, in order.
     """
 
     def decorate(function: F) -> F:
@@ -28,17 +28,17 @@ def shows_options(*leading: str, positional: tuple[str, ...] = ()) -> Callable[[
         def wrapper(*args: Any, **options: Any) -> Any:
             return function(*args, **options)
 
-        # what is unwrapped stops at the signature, or goes on to the function itself
-        vars(wrapper)["__wrapped__"] = _Shown(function, leading, positional)
+        # `inspect.signature` stops at the object with `__signature__`; `inspect.unwrap` goes on to the function
+        vars(wrapper)["__wrapped__"] = _LazySignature(function, leading, positional)
         return cast("F", wrapper)
 
     return decorate
 
 
-class _Shown:
-    """Has the `__signature__` of a function that takes options, made when somebody asks for it.
+class _LazySignature:
+    """Compute the `__signature__` of a function with options on first access.
 
-    `inspect` takes longer to import than the rest of this package, and only ``help()`` and its like need it.
+    `inspect` takes longer to import than this package, and only ``help()``, documentation and editors need it.
     """
 
     def __init__(self, function: Callable[..., Any], leading: tuple[str, ...], positional: tuple[str, ...]) -> None:
@@ -48,7 +48,7 @@ class _Shown:
 
     @property
     def __signature__(self) -> inspect.Signature:
-        import inspect  # noqa: PLC0415 - see above
+        import inspect  # noqa: PLC0415 - expensive, as explained above
 
         either, named = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
         parameters = [

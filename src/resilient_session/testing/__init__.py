@@ -1,4 +1,4 @@
-"""Test code that talks HTTP against real faults, without waiting for real time.
+"""Tools for tests: a server on loopback with scripted faults, and a clock that never really waits.
 
 For example::
 
@@ -9,14 +9,14 @@ For example::
             assert my_client(server.origin).fetch() == "hello"
         assert len(clock.sleeps) == 2
 
-`FaultServer` is a real server on loopback, so whatever speaks HTTP can be its client. Under pytest, the
-fixtures `fault_server`, `virtual_clock` and `fast_retries` are there without an import.
+`FaultServer` is a real server, so any HTTP client can use it. Under pytest, the fixtures `fault_server`,
+`virtual_clock` and `fast_retries` are available without an import.
 """
 
 from resilient_session.testing._clock import VirtualClock, fast_retries
-from resilient_session.testing._listening import black_hole, refused_url
+from resilient_session.testing._ports import black_hole, refused_url
 from resilient_session.testing._recorded import RecordedHeaders, RecordedRequest
-from resilient_session.testing._replies import Reply
+from resilient_session.testing._reply import Reply
 from resilient_session.testing._server import FaultServer
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""A clock that stands still until somebody sleeps on it, and a way to put every session on it."""
+"""A clock that advances only when something sleeps on it, and a way to make every session use it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class VirtualClock:
-    """Tell a time that passes only when somebody sleeps, and then at once.
+    """A clock whose `sleep()` returns at once and advances the time.
 
-    Give it to a session as `clock=`, or to all of them with `fast_retries`. It is safe to share between
-    threads, and never goes backwards.
+    Pass it to a session as `clock=`, or to all sessions with `fast_retries`. It is thread-safe and never goes
+    backwards.
 
     Args:
-        start: The time at first, in seconds. Default 0.
-        on_sleep: Called with the seconds of each sleep before the time advances, so that a test can change
-            the world during a wait. None, the default: nothing is called.
+        start: The initial time in seconds. Default 0.
+        on_sleep: Called with the seconds of each sleep before the time advances, so that a test can act during a
+            wait. None, the default: nothing is called.
 
     Raises:
         TypeError: `start` is not a number.
@@ -41,20 +41,20 @@ class VirtualClock:
 
     @property
     def sleeps(self) -> tuple[float, ...]:
-        """The seconds of all sleeps so far, in the order in which they began."""
+        """The seconds of all sleeps so far, in order."""
         with self._lock:
             return tuple(self._sleeps)
 
     def now(self) -> float:
-        """Return the time in seconds."""
+        """Return the current time in seconds."""
         with self._lock:
             return self._now
 
     def sleep(self, seconds: float) -> None:
-        """Record a wait and advance by it, at once.
+        """Record a sleep and advance by its seconds, at once.
 
         Args:
-            seconds: How long to wait, 0 or more.
+            seconds: The length of the sleep, >= 0.
 
         Raises:
             TypeError: `seconds` is not a number.
@@ -68,10 +68,10 @@ class VirtualClock:
         self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass without a wait.
+        """Advance the time without recording a sleep.
 
         Args:
-            seconds: How much, 0 or more.
+            seconds: How far to advance, >= 0.
 
         Raises:
             TypeError: `seconds` is not a number.
@@ -84,27 +84,27 @@ class VirtualClock:
 
 @contextlib.contextmanager
 def fast_retries(clock: VirtualClock | None = None) -> Iterator[VirtualClock]:
-    """Let every resilient session of the process wait on a virtual clock.
+    """Make every resilient session of the process wait on a virtual clock.
 
-    For tests of code that has its session out of reach, inside a third-party client for instance: its retries
-    happen, and take no time. Sessions made before are included, sessions with a clock of their own are not.
-    Works as a decorator too. What waits on a socket still takes real time.
+    For tests that cannot reach the session, such as one inside a third-party client: its waits between attempts
+    take no time. Existing sessions are included; sessions with their own `clock=` are not. Can also be a decorator.
+    Waiting for a socket still takes real time.
 
     Args:
-        clock: The clock to wait on. None, the default: a new one that starts at the time of the clock it
-            replaces, so that no session sees time go backwards.
+        clock: The clock to wait on. None, the default: a new clock that starts at the current time, so that no
+            session sees time go backwards.
 
     Yields:
-        The clock, whose `sleeps` are the waits between attempts.
+        The clock; its `sleeps` are the waits between attempts.
     """
-    with _takeover.clock(clock) as taken:
-        yield taken
+    with _replacement.clock(clock) as active_clock:
+        yield active_clock
 
 
-class _Takeover:
-    """Replace the methods of the real clock while at least one virtual clock is active.
+class _ClockReplacement:
+    """Replaces the methods of the real clock while at least one virtual clock is active.
 
-    The latest one counts. Threads may leave in any order, so the originals come back with the last one.
+    The latest one applies. Threads can leave in any order; the last one to leave restores the originals.
     """
 
     def __init__(self) -> None:
@@ -115,14 +115,14 @@ class _Takeover:
 
     @contextlib.contextmanager
     def clock(self, clock: VirtualClock | None) -> Iterator[VirtualClock]:
-        from resilient_session._time import SystemClock  # noqa: PLC0415 - the server needs no session
+        from resilient_session._time import SystemClock  # noqa: PLC0415 - the server works without it
 
-        taken = VirtualClock(SystemClock().now()) if clock is None else clock
-        self._enter(SystemClock, taken)
+        active_clock = VirtualClock(SystemClock().now()) if clock is None else clock
+        self._enter(SystemClock, active_clock)
         try:
-            yield taken
+            yield active_clock
         finally:
-            self._leave(SystemClock, taken)
+            self._leave(SystemClock, active_clock)
 
     def _enter(self, owner: Any, clock: VirtualClock) -> None:
         with self._lock:
@@ -135,7 +135,7 @@ class _Takeover:
 
     def _leave(self, owner: Any, clock: VirtualClock) -> None:
         with self._lock:
-            last = max(place for place, active in enumerate(self._clocks) if active is clock)
+            last = max(place for place, entered in enumerate(self._clocks) if entered is clock)
             del self._clocks[last]
             if self._clocks:
                 self._current = self._clocks[-1]
@@ -144,4 +144,4 @@ class _Takeover:
                 setattr(owner, name, original)
 
 
-_takeover = _Takeover()
+_replacement = _ClockReplacement()

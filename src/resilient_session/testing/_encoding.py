@@ -1,6 +1,6 @@
-"""Turn the parts of an answer into the bytes that stand on the wire.
+"""Encode the parts of a response as bytes.
 
-Pure: bytes in, bytes out. No socket, no clock, and no idea of when an answer breaks off.
+Pure: no socket, no clock, and no faults but a wrong chunk size and a truncated body.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 
 def render_head(status: int, reason: str | None, headers: Iterable[tuple[str, str]]) -> bytes:
-    """Return the status line and the header block, with the empty line that ends it."""
+    """Return the status line and the header block, including the empty line at its end."""
     phrase = _phrase(status) if reason is None else reason
     lines = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in headers)]
     return "".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1")
@@ -29,7 +29,7 @@ def render_chunk(data: bytes) -> bytes:
 
 
 def render_chunked(body: bytes, bad_chunk: bytes | None = None) -> bytes:
-    """Return a body in two chunks (one if it is short), the second one's size line replaced if asked."""
+    """Return a body in two chunks (one if it is empty or short); `bad_chunk` replaces the second size line."""
     middle = len(body) // 2
     first, second = body[:middle], body[middle:]
     start = render_chunk(first) if first else b""
@@ -39,7 +39,7 @@ def render_chunked(body: bytes, bad_chunk: bytes | None = None) -> bytes:
 
 
 def compress(body: bytes, encoding: str | None, truncate: int = 0) -> bytes:
-    """Return the body in a content coding, with the last bytes of the result missing if asked."""
+    """Return a body in a content coding, without its last `truncate` bytes."""
     if encoding == "gzip":
         body = gzip.compress(body, mtime=0)
     elif encoding == "deflate":

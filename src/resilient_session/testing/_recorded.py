@@ -1,4 +1,4 @@
-"""Requests as a server saw them, and the reading of their parts."""
+"""Requests as the server received them, and how to read them from a stream."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from resilient_session.testing._checks import Pairs
-    from resilient_session.testing._replies import Reply
-    from resilient_session.testing._streams import Stream
+    from resilient_session.testing._reply import Reply
+    from resilient_session.testing._stream import Stream
 
 
 class MalformedRequestError(Exception):
-    """What the client sent is no HTTP request."""
+    """The client sent something that is not an HTTP request."""
 
 
 class RecordedHeaders(Mapping[str, str]):
-    """Look headers up in any case.
+    """Headers with case-insensitive look-up.
 
-    Values of a name that came several times are joined with a comma; `pairs` has them as they came.
+    The values of a repeated header are joined with a comma; `pairs` has the headers as received.
     """
 
     __slots__ = ("pairs",)
@@ -47,26 +47,26 @@ class RecordedHeaders(Mapping[str, str]):
         return isinstance(name, str) and bool(self.get_all(name))
 
     def get_all(self, name: str) -> list[str]:
-        """Return all values of a name, in their order."""
+        """Return all values of a header, in order."""
         return [value for other, value in self.pairs if other.lower() == name.lower()]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedRequest:
-    """Hold one request as the server saw it.
+    """One request as the server received it.
 
     Attributes:
-        number: Its place among all requests, from 1.
-        connection: The number of the connection it came on, from 1.
+        number: The number of the request, counted from 1.
+        connection: The number of its connection, counted from 1.
         method: The method, as sent.
         target: The target of the request line: a path with query, a whole URL (to a proxy), or host and port.
-        headers: The headers; look-ups ignore case, `headers.pairs` has them as they came.
-        body: The body without framing, as far as it came.
-        raw: All bytes of the request, as they came.
-        complete: Whether the whole request arrived.
-        time: When its first byte came, as of `time.monotonic()`.
-        reply: The answer it was given; None before it was chosen.
-        reply_started: When the first byte of an answer was sent; None if there was none.
+        headers: The headers, with case-insensitive look-up; `headers.pairs` has them as received.
+        body: The body without framing, as far as it was received.
+        raw: All bytes of the request, as received.
+        complete: Whether the whole request was received.
+        time: When its first byte was received, by `time.monotonic()`.
+        reply: The reply to it; None until one is chosen.
+        reply_started: When the first byte of the response was sent, by `time.monotonic()`; None if none was sent.
     """
 
     number: int
@@ -94,10 +94,10 @@ class RecordedRequest:
         return self.target.partition("?")[2]
 
     def json(self) -> Any:
-        """Return the body read as JSON.
+        """Return the body parsed as JSON.
 
         Raises:
-            ValueError: The body is no JSON.
+            ValueError: The body is not JSON.
         """
         return json.loads(self.body)
 
@@ -112,18 +112,18 @@ class Head:
     headers: RecordedHeaders
 
     @property
-    def lasting(self) -> bool:
-        """Whether the client would use the connection again."""
+    def keeps_connection(self) -> bool:
+        """Whether the client wants to keep the connection open."""
         return self.version == "HTTP/1.1" and "close" not in self.headers.get("Connection", "").lower()
 
     @property
     def chunked(self) -> bool:
-        """Whether the body comes in chunks."""
+        """Whether the body is chunked."""
         return "chunked" in self.headers.get("Transfer-Encoding", "").lower()
 
     @property
-    def expects(self) -> bool:
-        """Whether the client waits for leave to send the body."""
+    def expects_continue(self) -> bool:
+        """Whether the client waits for 100 (Continue) before it sends the body."""
         return self.headers.get("Expect", "").lower() == "100-continue"
 
     @property
@@ -145,7 +145,7 @@ def read_head(stream: Stream) -> Head:
 
 
 def read_body(stream: Stream, head: Head, body: bytearray) -> None:
-    """Read the body and add it to `body` as it comes."""
+    """Read the body and append it to `body` as it arrives."""
     if head.chunked:
         while size := _chunk_size(stream):
             stream.read_into(body, size)

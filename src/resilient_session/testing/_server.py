@@ -1,38 +1,29 @@
-"""A real server on loopback that answers as a test tells it to."""
+"""A real HTTP server on loopback with scripted responses and faults."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-import time
-from collections import deque
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from resilient_session.testing._checks import check_choice
-from resilient_session.testing._desk import Desk
-from resilient_session.testing._listening import Listener
-from resilient_session.testing._replies import Reply
-from resilient_session.testing._serving import Handshake, Opening, Serving
-from resilient_session.testing._streams import Stream
+from resilient_session.testing._open_connections import OpenConnections
+from resilient_session.testing._ports import Listener
+from resilient_session.testing._reply import Reply
+from resilient_session.testing._state import ServerState
 
 if TYPE_CHECKING:
-    import socket
     import ssl
     from collections.abc import Iterable, Iterator
     from types import TracebackType
 
-    from resilient_session.testing._desk import Item
+    from resilient_session.testing._connection import Handshake
     from resilient_session.testing._recorded import RecordedRequest
+    from resilient_session.testing._state import ScriptItem
 
 _OK = Reply(200, "ok")
-# How long close() waits for its threads; they are daemons, so one that hangs in a test's function may stay.
-_FAREWELL = 0.4
-# How long drop_idle() waits for connections that are just becoming idle.
-_SETTLING = 1.0
 
 
 class FaultServer:
-    """Answer HTTP requests on loopback with scripted replies and scripted faults, and record what came.
+    """An HTTP server on loopback that sends scripted replies and faults, and records all requests.
 
     For example::
 
@@ -40,44 +31,38 @@ class FaultServer:
             response = session.get(server.url("/items?x=1"))
         assert [request.path for request in server.requests] == ["/items", "/items"]
 
-    The replies are given in the order in which requests come, on whatever connection. It is real TCP, so the
-    client under test needs no patching. What was recorded can be read after the server is closed.
+    Replies are used in the order of the requests, across all connections. The server uses real TCP, so the client
+    under test needs no patching. The records can still be read after the server is closed.
 
     Args:
-        script: The replies, or functions that take a `RecordedRequest` and return one. (A function's request
-            was read, so its reply's `cut="request"` is like "before".)
-        default: What is answered when the script has run out. Default: 200 with "ok".
+        script: The replies, or functions that take a `RecordedRequest` and return a `Reply`. (A function is called
+            once the request is read, so `cut="request"` in its reply is the same as "before".)
+        default: The reply once the script is exhausted. Default: 200 with "ok".
         tls: The server's TLS context. None, the default: plain HTTP.
-        handshakes: What becomes of the first connection, the second and so on when its first byte comes:
-            "ok", "stall", "reset" or "close"; "ok" when they have run out. Default none.
-        tunnel: Whether to be a proxy and the servers behind it in one: connections begin plain, and after a
-            `CONNECT` that is answered with 2xx, `tls` begins and requests go on. Default False.
+        handshakes: What happens to the first connection, the second and so on when its first byte arrives: "ok",
+            "stall", "reset" or "close". Default "ok" for all.
+        tunnel: Whether to act as a proxy and as the servers behind it: connections begin in plain HTTP, and after
+            a 2xx response to `CONNECT` they continue with `tls`. Default False.
         host: The address to listen on. Default "127.0.0.1".
 
     Raises:
         TypeError: A scripted item is neither a reply nor a function.
-        ValueError: A handshake is none of the above.
+        ValueError: A handshake is not one of those above.
     """
 
     def __init__(
         self,
-        *script: Item,
-        default: Item = _OK,
+        *script: ScriptItem,
+        default: ScriptItem = _OK,
         tls: ssl.SSLContext | None = None,
         handshakes: Iterable[Handshake] = (),
         tunnel: bool = False,
         host: str = "127.0.0.1",
     ) -> None:
-        self._desk = Desk(script, default)
-        self._tls = tls
-        self._tunnel = tunnel
+        self._state = ServerState(script, default)
+        self._connections = OpenConnections(self._state, handshakes, tls, tunnel=tunnel)
+        self._scheme = "http" if tls is None or tunnel else "https"
         self._host = host
-        self._handshakes = deque(handshakes)
-        for handshake in self._handshakes:
-            check_choice("handshakes", handshake, get_args(Handshake))
-        self._numbers = itertools.count(1)
-        self._connections = 0
-        self._open: set[Serving] = set()
         self._listener: Listener | None = None
 
     def __enter__(self) -> FaultServer:  # noqa: PYI034 - typing.Self came with Python 3.11
@@ -87,10 +72,10 @@ class FaultServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the server; raise what a scripted function raised, unless another exception is on its way."""
+        """Stop the server; raise the exception of a scripted function, unless the block raises one itself."""
         self._stop()
         if error is None:
-            self._desk.raise_error()
+            self._state.raise_error()
 
     def start(self) -> FaultServer:
         """Listen on a free port.
@@ -99,26 +84,26 @@ class FaultServer:
             The server itself.
 
         Raises:
-            RuntimeError: It was started before.
-            OSError: `host` is no address of this machine.
+            RuntimeError: The server was started before.
+            OSError: `host` is not an address of this machine.
         """
         if self._listener is not None:
-            raise RuntimeError("a FaultServer can be started only once")
-        self._listener = Listener(self._host, self._accept)
+            raise RuntimeError("a FaultServer can only be started once; create a new one")
+        self._listener = Listener(self._host, self._connections.serve)
         return self
 
     def close(self) -> None:
-        """Stop listening, break all connections and wait for the threads to end. May be called again.
+        """Stop listening, end all connections and wait for their threads. A second call has no effect.
 
         Raises:
-            BaseException: What a scripted function raised, once.
+            BaseException: The first exception of a scripted function, once.
         """
         self._stop()
-        self._desk.raise_error()
+        self._state.raise_error()
 
     @property
     def port(self) -> int:
-        """The port; it stays the same while the server refuses, and after it is closed."""
+        """The port; it does not change while the server refuses connections or after it is closed."""
         return self._started.address[1]
 
     @property
@@ -131,53 +116,52 @@ class FaultServer:
 
         Args:
             path: Path and query. Default "/".
-            host: Another name for the host, such as "localhost". None, the default: the address.
+            host: Another host name, such as "localhost". None, the default: the address.
             userinfo: User and password, joined by a colon. None, the default: none.
         """
-        scheme = "http" if self._tls is None or self._tunnel else "https"
         name = self._host if host is None else host
         name = f"[{name}]" if ":" in name else name
         user = "" if userinfo is None else f"{userinfo}@"
-        return f"{scheme}://{user}{name}:{self.port}{path}"
+        return f"{self._scheme}://{user}{name}:{self.port}{path}"
 
-    def script(self, *replies: Item) -> None:
+    def script(self, *replies: ScriptItem) -> None:
         """Append replies to the script.
 
         Raises:
             TypeError: An item is neither a reply nor a function.
         """
-        self._desk.add(replies)
+        self._state.add(replies)
 
-    def route(self, path: str, *replies: Item) -> None:
-        """Give a path a script of its own, whose last reply repeats.
+    def route(self, path: str, *replies: ScriptItem) -> None:
+        """Set a separate script for a path; its last reply repeats.
 
-        Once there are routes, the head of every request is read, also before a `cut="request"`.
+        With routes, the head of every request is read, even before a `cut="request"`.
 
         Args:
             path: The path, with its slash and without a query.
-            replies: As for the server; at least one.
+            replies: One or more replies or functions, as for the server.
 
         Raises:
             TypeError: An item is neither a reply nor a function.
             ValueError: The path has no slash or a query, or there are no replies.
         """
-        self._desk.route(path, replies)
+        self._state.route(path, replies)
 
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:
-        """All requests whose head arrived, in their order."""
-        return self._desk.requests
+        """All requests whose head was received, in order."""
+        return self._state.requests
 
     @property
     def errors(self) -> tuple[BaseException, ...]:
-        """What scripted functions raised; their requests were answered with 500."""
-        return self._desk.errors
+        """All exceptions of scripted functions; the response to each is a 500."""
+        return self._state.errors
 
     def effects(self, method: str = "POST") -> int:
-        """Return how many requests had their effect.
+        """Return the number of requests that took effect.
 
-        These are the requests of the method that arrived complete and whose reply says so: `Reply.acts`, or a
-        status below 400, even if the client never got to see it.
+        A request takes effect if it was received completely and its reply has `acts=True` or a status below 400.
+        Whether the client received the response does not matter.
 
         Args:
             method: The method. Default "POST".
@@ -189,60 +173,52 @@ class FaultServer:
     def connections(self) -> int:
         """The number of connections accepted so far."""
         self._settle()
-        with self._desk.changed:
-            return self._connections
+        return self._connections.accepted
 
     @property
     def open_connections(self) -> int:
-        """The number of connections that are open now; one that is just ending counts until it has ended."""
+        """The number of open connections; one that is ending counts until it has ended."""
         self._settle()
-        with self._desk.changed:
-            return len(self._open)
+        return self._connections.count
 
     def wait_requests(self, count: int, timeout: float = 5.0) -> bool:
-        """Wait until so many requests have come, and return whether they have.
+        """Wait for a number of requests, and return whether they were received.
 
         Args:
-            count: How many.
-            timeout: Seconds to wait at most. Default 5.
+            count: The number of requests.
+            timeout: The longest wait in seconds. Default 5.
         """
-        with self._desk.changed:
-            return self._desk.changed.wait_for(lambda: len(self._desk.requests) >= count, timeout)
+        with self._state.changed:
+            return self._state.changed.wait_for(lambda: len(self._state.requests) >= count, timeout)
 
     def wait_closed(self, timeout: float = 5.0) -> bool:
-        """Wait until the clients have closed all connections, and return whether they have.
+        """Wait until all connections are closed, and return whether they are.
 
         Args:
-            timeout: Seconds to wait at most. Default 5.
+            timeout: The longest wait in seconds. Default 5.
         """
         self._settle()
-        with self._desk.changed:
-            return self._desk.changed.wait_for(lambda: not self._open, timeout)
+        return self._connections.wait_closed(timeout)
 
     def drop_idle(self) -> None:
-        """Close all connections that wait for a request, as a server does that cleans up.
+        """Close all idle connections, like a server with a short keep-alive time.
 
-        When it returns, the clients can know, and what they send on these connections is answered by a reset.
+        When it returns, the clients can detect it, and whatever they send on these connections is reset.
         """
         self._settle()
-        with self._desk.changed:
-            self._desk.changed.wait_for(lambda: not self._in_state("finishing"), _SETTLING)
-            idle = self._in_state("idle")
-            for serving in idle:
-                serving.stream.shut()
-            self._desk.changed.wait_for(lambda: not idle & self._open, _SETTLING)
+        self._connections.drop_idle()
 
     def refuse(self) -> None:
-        """Refuse new connects from now on; open connections go on."""
+        """Start to refuse new connections; open ones continue."""
         self._started.refuse()
 
     def accept(self) -> None:
-        """Accept connects again, on the same port."""
+        """Accept connections again, on the same port."""
         self._started.accept()
 
     @contextlib.contextmanager
     def refusing(self) -> Iterator[None]:
-        """Refuse new connects for the time of a block."""
+        """Refuse new connections during a block."""
         self.refuse()
         try:
             yield
@@ -252,37 +228,14 @@ class FaultServer:
     @property
     def _started(self) -> Listener:
         if self._listener is None:
-            raise RuntimeError("start the FaultServer first: use it in a with statement, or call start()")
+            raise RuntimeError("the FaultServer is not started: use it in a with statement, or call start()")
         return self._listener
 
     def _settle(self) -> None:
         if self._listener is not None:
             self._listener.settle()
 
-    def _in_state(self, state: str) -> set[Serving]:
-        return {serving for serving in self._open if serving.state == state}
-
-    def _accept(self, sock: socket.socket) -> None:
-        with self._desk.changed:
-            self._connections += 1
-            handshake = self._handshakes.popleft() if self._handshakes else "ok"
-            opening = Opening(handshake, self._tls, self._tunnel)
-            serving = Serving(Stream(sock), self._desk, self._connections, opening, self._forget)
-            self._open.add(serving)
-        serving.start()
-
-    def _forget(self, serving: Serving) -> None:
-        with self._desk.changed:
-            self._open.discard(serving)
-            self._desk.changed.notify_all()
-
     def _stop(self) -> None:
         if self._listener is not None:
             self._listener.close()
-        with self._desk.changed:
-            left = list(self._open)
-        for serving in left:
-            serving.stream.shut()
-        end = time.monotonic() + _FAREWELL
-        for serving in left:
-            serving.join(max(0.0, end - time.monotonic()))
+        self._connections.stop()

@@ -1,4 +1,4 @@
-"""One accepted connection as a stream of bytes, with the ways in which it can end."""
+"""One accepted connection as a stream of bytes, and the ways to end it."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from resilient_session.testing._replies import Way
+    from resilient_session.testing._reply import Way
 
 _PIECE = 65536
 _RESET = struct.pack("ii", 1, 0)
-# The other side closed its half; only Linux tells, elsewhere POLLHUP has to do.
+# The peer closed its half of the connection; only Linux reports it, others only POLLHUP.
 _PEER_CLOSED: int = getattr(select, "POLLRDHUP", 0)
-# Holds back the last bytes so that they share a packet with the end; None where the system cannot.
+# Holds back the last bytes so that they share a packet with the FIN; None if the system cannot.
 _CORK: int | None = getattr(socket, "TCP_CORK", None)
 
 
-class GoneError(Exception):
-    """The client went away, or the server stops."""
+class DisconnectedError(Exception):
+    """The client disconnected, or the server stops."""
 
 
-class SpentError(Exception):
-    """As much of the request was read as is allowed."""
+class ReadLimitError(Exception):
+    """The read limit of the current request is reached."""
 
 
 class Stream:
-    """Read and write one connection, and break it.
+    """Reads, writes and ends one connection.
 
-    One thread uses it; `shut` alone may come from another.
+    Only one thread uses it, but any thread can call `shut`.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -40,7 +40,7 @@ class Stream:
         self._lock = threading.Lock()
         self._closed = False
         self._buffer = bytearray()
-        self._taken = bytearray()
+        self._received = bytearray()
         self._allowance: int | None = None
         sock.settimeout(None)
         with contextlib.suppress(OSError):
@@ -48,8 +48,8 @@ class Stream:
 
     @property
     def raw(self) -> bytes:
-        """All bytes of the current request that have come."""
-        return bytes(self._taken)
+        """All bytes received of the current request."""
+        return bytes(self._received)
 
     def secure(self, context: ssl.SSLContext) -> None:
         """Do a TLS handshake as the server."""
@@ -58,29 +58,29 @@ class Stream:
         self._sock.do_handshake()
 
     def begin(self) -> None:
-        """Wait for the first byte of a request, without reading it if that can be helped."""
-        self._taken.clear()
+        """Wait for the first byte of a request; without TLS it is not read yet."""
+        self._received.clear()
         self._allowance = None
         if self._buffer:
             return
         if isinstance(self._sock, ssl.SSLSocket):
             self._fill(1)
         elif not self._sock.recv(1, socket.MSG_PEEK):
-            raise GoneError
+            raise DisconnectedError
 
-    def allow(self, count: int) -> None:
-        """Read no more than this many bytes of the current request; it is the last one."""
+    def limit_reads(self, count: int) -> None:
+        """Limit the bytes to read of the current request, which is the last one of the connection."""
         self._allowance = count
-        del self._buffer[max(0, count - len(self._taken)) :]
+        del self._buffer[max(0, count - len(self._received)) :]
 
     def read_until(self, mark: bytes) -> bytes:
-        """Return the bytes up to a mark, with the mark."""
+        """Return the bytes up to and including a mark."""
         while (place := self._buffer.find(mark)) < 0:
             self._fill()
         return self._take(place + len(mark))
 
     def read_into(self, target: bytearray, count: int) -> None:
-        """Add this many bytes to `target` as they come."""
+        """Append this many bytes to `target` as they arrive."""
         while count:
             if not self._buffer:
                 self._fill()
@@ -89,16 +89,16 @@ class Stream:
             count -= len(data)
 
     def write(self, data: bytes) -> None:
-        """Send bytes, all at once."""
+        """Send bytes at once."""
         self._sock.sendall(data)
 
     def cork(self) -> None:
-        """Hold back what is written next until the end of the connection, where the system can."""
+        """Hold back all further bytes until the connection ends, if the system can."""
         if _CORK is not None:  # pragma: no branch - depends on the system
             self._sock.setsockopt(socket.IPPROTO_TCP, _CORK, 1)
 
     def pause(self, seconds: float | None) -> None:
-        """Wait, and no longer than the client does; None waits until it goes away."""
+        """Wait for some seconds, or until the client disconnects; None waits only for that."""
         if seconds == 0:
             return
         if not hasattr(select, "poll"):  # pragma: no cover - Windows
@@ -107,11 +107,11 @@ class Stream:
         poll = select.poll()
         poll.register(self._sock.fileno(), _PEER_CLOSED)
         if poll.poll(None if seconds is None else seconds * 1000):
-            raise GoneError
+            raise DisconnectedError
 
     def end(self, way: Way, *, unread: bool = False) -> None:
-        """End the connection; `unread` says that the client may still be sending."""
-        with contextlib.suppress(OSError, GoneError):
+        """End the connection; with `unread`, the client may still be sending."""
+        with contextlib.suppress(OSError, DisconnectedError):
             if way == "stall":
                 self.pause(None)
             elif way == "reset":
@@ -120,8 +120,8 @@ class Stream:
                 self._finish(unread=unread)
         self.close()
 
-    def say_goodbye(self) -> None:
-        """Tell a TLS client that the connection ends here on purpose."""
+    def close_tls(self) -> None:
+        """Send the close_notify of TLS, if the connection uses TLS."""
         if isinstance(self._sock, ssl.SSLSocket):
             self._sock.settimeout(0)
             with contextlib.suppress(OSError, ValueError):
@@ -129,11 +129,11 @@ class Stream:
             self._sock.settimeout(None)
 
     def shut(self) -> None:
-        """End all waiting on this connection, from any thread."""
+        """Interrupt all reads and waits of this connection, from any thread."""
         with self._lock:
             if not self._closed:
                 with contextlib.suppress(OSError):
-                    # Past any TLS: its own shutdown would pull the rug from under the reading thread.
+                    # Bypass TLS: its own shutdown is not safe while another thread reads.
                     socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
@@ -143,26 +143,26 @@ class Stream:
             self._sock.close()
 
     def _finish(self, *, unread: bool) -> None:
-        """Say the end, also when a forked child holds the socket too, and swallow what still comes."""
+        """Send a FIN, even if a forked child holds the socket, and discard what still arrives."""
         socket.socket.shutdown(self._sock, socket.SHUT_WR)
-        # To close on unread bytes would be a reset.
+        # Closing a socket with unread bytes would send a reset.
         while unread and socket.socket.recv(self._sock, _PIECE):
             pass
 
     def _fill(self, room: int = _PIECE) -> None:
         if self._allowance is not None:
-            room = min(room, self._allowance - len(self._taken) - len(self._buffer))
+            room = min(room, self._allowance - len(self._received) - len(self._buffer))
         if room <= 0:
             self._take(len(self._buffer))
-            raise SpentError
+            raise ReadLimitError
         data = self._sock.recv(room)
         if not data:
             self._take(len(self._buffer))
-            raise GoneError
+            raise DisconnectedError
         self._buffer += data
 
     def _take(self, count: int) -> bytes:
         data = bytes(self._buffer[:count])
         del self._buffer[:count]
-        self._taken += data
+        self._received += data
         return data

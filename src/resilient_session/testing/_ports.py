@@ -1,4 +1,4 @@
-"""Ports: one that listens, and can be made to refuse; one that always refuses; one that swallows."""
+"""Ports on loopback: one that listens and can refuse, one that always refuses, one that never responds."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _BACKLOG = 512
-# How long a connect on loopback may take before the backlog must be full, and how many fit in at most.
-_PATIENCE = 0.1
-_CROWD = 64
+# A connect on loopback that takes longer means that the backlog is full.
+_CONNECT_TIMEOUT = 0.1
+# Connects to try until the backlog is full.
+_MAX_CONNECTS = 64
 
 
 class Listener:
-    """Accept connections on a port in a thread of its own, and hand them over.
+    """Accept connections on a port in a thread, and pass them to a callback.
 
-    While it refuses, the port stays bound by a socket that does not listen, so that nobody else gets it.
+    While it refuses, a socket that does not listen keeps the port bound, so that no other process takes it.
     """
 
     def __init__(self, host: str, accepted: Callable[[socket.socket], None]) -> None:
@@ -34,7 +35,7 @@ class Listener:
         self.accept()
 
     def accept(self) -> None:
-        """Accept connects from now on."""
+        """Start to accept connections."""
         if self._wake is None and not self._closed:
             self._sock.listen(_BACKLOG)
             self._sock.settimeout(0)
@@ -45,20 +46,20 @@ class Listener:
             self._thread.start()
 
     def settle(self) -> None:
-        """Accept all connects that succeeded so far, for the system is quicker than the thread."""
+        """Accept all connections that the operating system has already completed."""
         with self._accepting, contextlib.suppress(OSError):
             while True:
                 self._accepted(self._sock.accept()[0])
 
     def refuse(self) -> None:
-        """Refuse connects from now on."""
+        """Start to refuse connections."""
         if self._wake is not None:
             self.settle()
             self._stop()
             self._sock = _bound(*self.address)
 
     def close(self) -> None:
-        """Give the port back."""
+        """Stop and release the port."""
         self._closed = True
         self._stop()
 
@@ -68,7 +69,8 @@ class Listener:
             self._wake = None
             self._thread.join()
         with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)  # a forked child may hold the socket too
+            # close() alone has no effect while a forked child holds the socket.
+            self._sock.shutdown(socket.SHUT_RDWR)
         self._sock.close()
 
     def _run(self, sock: socket.socket, woken: socket.socket) -> None:
@@ -81,13 +83,13 @@ class Listener:
 
 @contextlib.contextmanager
 def refused_url(path: str = "/") -> Iterator[str]:
-    """Hold a port on which nobody listens.
+    """Reserve a port on which nothing listens.
 
     Args:
         path: The path of the URL. Default "/".
 
     Yields:
-        A URL to which every connect is refused.
+        A URL to which every connection is refused.
     """
     with _bound("127.0.0.1", 0) as sock:
         yield _url(sock, path)
@@ -95,33 +97,33 @@ def refused_url(path: str = "/") -> Iterator[str]:
 
 @contextlib.contextmanager
 def black_hole(path: str = "/") -> Iterator[str]:
-    """Hold a port that answers no connect, as a firewall does that drops packets.
+    """Reserve a port that ignores connection attempts, like a firewall that drops packets.
 
-    A listener whose backlog is full ignores further connects. Linux only.
+    It is a listener with a full backlog. Linux only.
 
     Args:
         path: The path of the URL. Default "/".
 
     Yields:
-        A URL to which every connect hangs until its timeout.
+        A URL to which every connection attempt hangs until its timeout.
 
     Raises:
-        RuntimeError: This system accepts connects without end.
+        RuntimeError: The backlog of this system does not fill.
     """
     with contextlib.ExitStack() as stack:
         sock = stack.enter_context(_bound("127.0.0.1", 0))
         sock.listen(0)
-        if not any(_hangs(sock, stack) for _ in range(_CROWD)):  # pragma: no cover - depends on the system
-            raise RuntimeError(f"this system still accepts after {_CROWD} connects to a backlog of 0")
+        if not any(_hangs(sock, stack) for _ in range(_MAX_CONNECTS)):  # pragma: no cover - depends on the system
+            raise RuntimeError(f"backlog not full after {_MAX_CONNECTS} connections; black_hole() needs Linux")
         yield _url(sock, path)
 
 
 def _hangs(sock: socket.socket, stack: contextlib.ExitStack) -> bool:
-    """Fill one place of the backlog, and return whether there was none left."""
-    guest = stack.enter_context(socket.socket())
-    guest.settimeout(_PATIENCE)
+    """Open one connection, and return whether it hangs because the backlog is full."""
+    client = stack.enter_context(socket.socket())
+    client.settimeout(_CONNECT_TIMEOUT)
     try:
-        guest.connect(sock.getsockname())
+        client.connect(sock.getsockname())
     except TimeoutError:
         return True
     return False

@@ -1,4 +1,4 @@
-"""One scripted answer, and how it goes wrong."""
+"""One scripted response, and its faults."""
 
 from __future__ import annotations
 
@@ -30,53 +30,53 @@ Encoding: TypeAlias = Literal["gzip", "deflate"]
 ENDLESS_LENGTH = 10**15
 _BODILESS = frozenset({*range(100, 200), 204, 304})
 _TUNNELLED = range(200, 300)
-_ACCEPTED = range(100, 400)
+_SUCCESSFUL = range(100, 400)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reply:
-    """Describe one answer of a `FaultServer`, and how it goes wrong.
+    """One scripted response of a `FaultServer`, and its faults.
 
-    Every field is checked, so that a fault that could never happen is an error here and not a test that
-    passes for the wrong reason.
+    Every field is validated: a fault that could never happen raises here, instead of letting a test pass for the
+    wrong reason.
 
     Args:
         status: The status code, 100 to 999. Default 200.
-        body: The body, as bytes, or as text that is sent in UTF-8. Default empty.
-        headers: A mapping or a sequence of pairs; names may come twice. Framing, `Content-Encoding` and
-            `Connection` headers are added unless they are given here.
-        reason: The reason phrase. None, the default, means the usual one of the status.
-        framing: How the body's end is told: "length" (Content-Length), "chunked", "close" (by closing), or
-            "none" (not at all: nothing is declared and the connection stays open, so that a client which
+        body: The body as bytes, or as a string that is sent as UTF-8. Default empty.
+        headers: A mapping or a sequence of (name, value) pairs; names can repeat. Framing, `Content-Encoding` and
+            `Connection` headers are added unless they are set here.
+        reason: The reason phrase. None, the default, means the standard one of the status.
+        framing: How the end of the body is marked: "length" (Content-Length), "chunked", "close" (by closing), or
+            "none" (not at all: no length is declared and the connection stays open, so that a client that
             expects a body waits). None, the default, means "chunked" for `endless` and `bad_chunk`, else
             "length".
-        length: A Content-Length that is not the truth, a number or any text. The server sends its body all
-            the same and keeps the connection, unless `cut="end"` or `keep_alive=False` say otherwise. None,
-            the default, means the truth.
-        delay: Seconds of silence before the first byte of the answer, interim answers included. Default 0.
-        interim: Interim (1xx) answers to send first, each a status or a pair of status and headers.
-        cut: Where the answer breaks off. None, the default: nowhere. "before": the request was read, not a
-            byte is sent. "request": the request is not read (nor recorded, unless `after` lets its head
-            in): the break comes with its first byte. "head": inside the header block. "body": inside the
-            body. "end": after the complete answer, which leaves the client with a stale connection.
+        length: A false Content-Length, a number or any string. The server still sends the whole body and keeps
+            the connection open, unless `cut="end"` or `keep_alive=False` is set. None, the default, means the
+            true length.
+        delay: Seconds before the first byte of the response or of its interim responses. Default 0.
+        interim: Interim (1xx) responses to send first, each a status or a (status, headers) pair.
+        cut: Where the response is cut. None, the default: nowhere. "before": the request is read, and no byte is
+            sent. "request": the request is not read (nor recorded, unless `after` includes its head); the cut
+            comes with its first byte. "head": inside the header block. "body": inside the body. "end": after
+            the complete response, which leaves the client with a stale connection.
         by: What happens at the cut: "close" (an orderly end of the connection), "reset", or "stall"
-            (silence until the client goes away or the server stops). Default "close".
-        after: How many bytes of the part named by `cut` pass before the break, framing included; of a
-            request, how many are read. None, the default, means half of a head or body, and 0 of a request.
-        drip: Seconds between single bytes of the answer. None, the default, and 0 mean all at once.
-        drip_part: Which part drips: "head" (interim answers included), "body", or "both", the default.
-        keep_alive: False sends `Connection: close` and closes after the answer. Default True.
-        read_request: False answers without having read the body of the request, and closes. Default True.
-        encoding: "gzip" or "deflate": the body is sent in this content coding. None, the default: as it is.
-        truncate: How many bytes are missing from the end of the (encoded) body, while its framing is
+            (silence until the client disconnects or the server stops). Default "close".
+        after: The number of bytes of the part named by `cut` that are sent before the cut, including framing; of
+            a request, the number that is read. None, the default, means half of a head or body, and 0 of a request.
+        drip: Seconds between single bytes of the response. None, the default, and 0 mean all at once.
+        drip_part: Which part drips: "head" (with interim responses), "body", or "both", the default.
+        keep_alive: False sends `Connection: close` and closes after the response. Default True.
+        read_request: False responds without reading the body of the request, and closes. Default True.
+        encoding: "gzip" or "deflate": the body is sent in this content coding. None, the default: none.
+        truncate: The number of bytes missing from the end of the (encoded) body, while its framing is
             intact. Default 0.
-        endless: True repeats the body (1 KiB if it is empty) until the client goes away or the server
-            stops. "interim" repeats the interim answers (100 if there are none). Default False.
-        bad_chunk: What stands in place of the second chunk's size line, such as b"zz". None, the default: the
+        endless: True repeats the body (1 KiB if it is empty) until the client disconnects or the server stops.
+            "interim" repeats the interim responses (100 if there are none). Default False.
+        bad_chunk: Bytes that replace the size line of the second chunk, such as b"zz". None, the default: the
             size.
-        acts: Whether a request that is answered so had its effect, for `FaultServer.effects`. None, the
-            default, means that it had if the status is below 400.
-        raw: Bytes to send, as they are, in place of status line, headers and body. None, the default: none.
+        acts: Whether a request with this reply takes effect, for `FaultServer.effects`. None, the default: if
+            the status is below 400.
+        raw: Bytes to send in place of status line, headers and body. None, the default: none.
 
     Raises:
         TypeError: A field has the wrong type.
@@ -107,7 +107,7 @@ class Reply:
     raw: bytes | None = None
 
     def __post_init__(self) -> None:
-        """Check every field and freeze what was given as mapping or list."""
+        """Validate every field, and convert mappings and lists to tuples."""
         _check_fields(self)
         self._set("headers", check_headers("headers", self.headers))
         self._set("interim", check_interim(self.interim))
@@ -132,27 +132,27 @@ class Reply:
 
     @classmethod
     def stall(cls) -> Reply:
-        """Return a reply that reads the request and never says a word."""
+        """Return a reply that reads the request and never responds."""
         return cls(cut="before", by="stall")
 
     @property
     def effective(self) -> bool:
-        """Whether a complete request that is answered so had its effect."""
+        """Whether a complete request with this reply takes effect."""
         if self.acts is None:
-            return self.status in _ACCEPTED and self.cut != "request"
+            return self.status in _SUCCESSFUL and self.cut != "request"
         return self.acts
 
     @property
     def lasting(self) -> bool:
-        """Whether the connection is kept after this answer."""
+        """Whether the connection stays open after this response."""
         return self.keep_alive and self.cut is None and self.framing != "close" and self.read_request
 
     def payload(self) -> bytes:
-        """Return the body in its content coding, as far as it is sent, without framing."""
+        """Return the body in its content coding, truncated, without framing."""
         return compress(bytes_of(self.body), self.encoding, self.truncate)
 
     def wire_body(self, method: str) -> bytes:
-        """Return the body as it stands on the wire in answer to a method."""
+        """Return the bytes of the body, as sent in response to a method."""
         if self.raw is not None or self.bodiless(method):
             return b""
         if self.framing == "chunked":
@@ -160,7 +160,7 @@ class Reply:
         return self.payload()
 
     def wire_head(self, method: str) -> bytes:
-        """Return status line and header block as they stand on the wire in answer to a method."""
+        """Return the bytes of status line and headers, as sent in response to a method."""
         if self.raw is not None:
             return self.raw
         given = check_headers("headers", self.headers)
@@ -169,11 +169,11 @@ class Reply:
         return render_head(self.status, self.reason, [*given, *added])
 
     def wire_interim(self) -> bytes:
-        """Return the interim answers as they stand on the wire."""
+        """Return the bytes of the interim responses."""
         return b"".join(render_head(status, None, headers) for status, headers in check_interim(self.interim))
 
     def wire_end(self, method: str) -> int | None:
-        """Return how many bytes of head and body pass before the cut; None means all of them."""
+        """Return the number of bytes of head and body sent before the cut; None means all."""
         if self.cut not in {"before", "head", "body"}:
             return None
         head, body = len(self.wire_head(method)), len(self.wire_body(method))
@@ -184,11 +184,11 @@ class Reply:
         return head + min(body, body // 2 if self.after is None else self.after)
 
     def bodiless(self, method: str) -> bool:
-        """Whether the answer to this method cannot have a body."""
+        """Whether the response to this method cannot have a body."""
         return self.tunnels(method) or method == "HEAD" or self.status in _BODILESS
 
     def tunnels(self, method: str) -> bool:
-        """Whether the answer to this method opens a tunnel."""
+        """Whether the response to this method opens a tunnel."""
         return method == "CONNECT" and self.status in _TUNNELLED
 
     def _own_headers(self, method: str) -> list[tuple[str, str]]:
@@ -211,7 +211,7 @@ class Reply:
 
 
 def bytes_of(body: bytes | str) -> bytes:
-    """Return a body as bytes, text in UTF-8."""
+    """Return a body as bytes; a string is encoded as UTF-8."""
     return body.encode() if isinstance(body, str) else body
 
 
@@ -227,7 +227,7 @@ def _check_fields(reply: Reply) -> None:
     if reply.drip is not None:
         check_number("drip", reply.drip)
     if isinstance(reply.length, (bool, float)):
-        raise TypeError(f"length must be a whole number, text or None, not {reply.length!r}")
+        raise TypeError(f"length must be an integer, a string or None, not {reply.length!r}")
     if reply.length is not None:
         check_line("length", str(reply.length))
     check_type("bad_chunk", reply.bad_chunk, (bytes, type(None)))
@@ -248,26 +248,28 @@ def _check_choices(reply: Reply) -> None:
 
 
 def _check_together(reply: Reply) -> None:
-    """Refuse fields that contradict each other, for such a fault would not happen."""
+    """Reject combinations of fields with which the fault could not happen."""
     if reply.length is not None and reply.framing != "length":
-        raise ValueError(f"length goes with framing 'length', not with {reply.framing!r}")
+        raise ValueError(f"length requires framing='length', not {reply.framing!r}")
     if reply.bad_chunk is not None and reply.framing != "chunked":
-        raise ValueError(f"bad_chunk goes with framing 'chunked', not with {reply.framing!r}")
+        raise ValueError(f"bad_chunk requires framing='chunked', not {reply.framing!r}")
     if reply.endless and reply.cut is not None:
-        raise ValueError(f"an endless answer cannot be cut, so cut must be None, not {reply.cut!r}")
+        raise ValueError(f"cut must be None with endless, not {reply.cut!r}")
     if reply.after is not None and reply.cut not in {"request", "head", "body"}:
-        raise ValueError(f"after goes with cut 'request', 'head' or 'body', not with {reply.cut!r}")
+        raise ValueError(f"after requires cut='request', 'head' or 'body', not {reply.cut!r}")
     _check_sizes(reply)
 
 
 def _check_sizes(reply: Reply) -> None:
     payload = len(compress(bytes_of(reply.body), reply.encoding))
     if reply.truncate > payload:
-        raise ValueError(f"truncate must be at most {payload}, the body's length, not {reply.truncate}")
+        raise ValueError(f"truncate must be <= {payload} (the length of the body), not {reply.truncate}")
     if reply.cut not in {"head", "body"}:
         return
     size = len(reply.wire_head("GET") if reply.cut == "head" else reply.wire_body("GET"))
-    # A declared length that is not reached makes even a whole body a cut one.
+    # With a false length, even the whole body counts as cut.
     spare = reply.cut == "body" and reply.length is not None
     if (reply.after or 0) >= size + spare:
-        raise ValueError(f"cut={reply.cut!r} needs bytes after {reply.after or 0}, but there are {size}")
+        raise ValueError(
+            f"cut={reply.cut!r} with after={reply.after or 0} cuts nothing: the {reply.cut} has {size} bytes"
+        )

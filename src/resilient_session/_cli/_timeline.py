@@ -1,0 +1,128 @@
+"""Send one request and print each of its attempts as it happens."""
+
+from __future__ import annotations
+
+import http.client
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import requests
+
+from resilient_session._events import RetryScheduled, attempts_of
+from resilient_session._redact import redact_error
+from resilient_session._session import resilient_session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import TextIO
+
+    from resilient_session._config._options import Options
+    from resilient_session._events import Attempt, Event
+
+
+class RequestArguments(NamedTuple):
+    """The request to send.
+
+    Attributes:
+        method: the HTTP method.
+        url: the URL.
+        headers: the headers; repeated ones are already joined.
+        data: the body; None for no body.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    data: bytes | None = None
+
+
+def fetch(arguments: RequestArguments, options: Options, out: TextIO) -> requests.Response | Exception:
+    """Send a request and print its timeline.
+
+    Args:
+        arguments: the request.
+        options: the options of its session.
+        out: the stream to print to.
+
+    Returns:
+        The response, or the exception, with the secrets of the request redacted.
+    """
+    timeline = Timeline(out)
+    with_timeline: Options = {**options, "on_event": timeline.on_event}
+    outcome: requests.Response | Exception
+    with resilient_session(**with_timeline) as session:
+        try:
+            outcome = session.request(**arguments._asdict(), hooks={"response": timeline.on_response})
+        except Exception as error:  # noqa: BLE001 - any exception is an outcome
+            _redact(error, arguments)
+            outcome = error
+    timeline.print_new(attempts_of(outcome))
+    timeline.end(outcome)
+    return outcome
+
+
+class Timeline:
+    """Prints a line for each attempt, as soon as its successor or the result is known.
+
+    Args:
+        out: the stream to print to.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._printed: list[Attempt] = []
+
+    def on_event(self, event: Event) -> None:
+        """Print an attempt that will be retried, before the wait."""
+        if isinstance(event, RetryScheduled):
+            self.print_new([event.attempt])
+
+    def on_response(self, response: requests.Response, **_: Any) -> None:
+        """Print the attempts of a response; called for each redirect, too."""
+        self.print_new(attempts_of(response))
+
+    def print_new(self, attempts: Iterable[Attempt]) -> None:
+        """Print the attempts that are not printed yet."""
+        for attempt in attempts:
+            if attempt not in self._printed:
+                self._printed.append(attempt)
+                self._print_attempt(attempt)
+
+    def end(self, outcome: requests.Response | Exception) -> None:
+        """Print the result of the call."""
+        if isinstance(outcome, Exception):
+            self._write(f"{type(outcome).__name__}: {outcome}")
+            return
+        last = self._printed[-1]
+        phrase = http.client.responses.get(outcome.status_code, "")
+        duration = last.start + last.duration - self._printed[0].start
+        attempts = "1 attempt" if len(self._printed) == 1 else f"{len(self._printed)} attempts"
+        self._write(f"{outcome.status_code} {phrase}".rstrip() + f" after {attempts} in {duration:.3f} s")
+
+    def _print_attempt(self, attempt: Attempt) -> None:
+        before = self._printed[-2] if len(self._printed) > 1 else None
+        if before is None or (before.method, before.url) != (attempt.method, attempt.url):
+            self._write(f"{attempt.method} {attempt.url}")
+        start = attempt.start - self._printed[0].start
+        wait = "" if attempt.wait is None else f"; next in {attempt.wait:.3f} s"
+        self._write(
+            f"{attempt.number:>3}  at {start:8.3f} s  took {attempt.duration:7.3f} s  "
+            f"{_result(attempt):<25}  {attempt.reason}{wait}"
+        )
+
+    def _write(self, text: str) -> None:
+        """Print one line, with unprintable characters escaped."""
+        line = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+        print(line, file=self._out, flush=True)
+
+
+def _result(attempt: Attempt) -> str:
+    parts = (attempt.status and str(attempt.status), attempt.error and type(attempt.error).__name__)
+    return ", ".join(part for part in parts if part)
+
+
+def _redact(error: Exception, arguments: RequestArguments) -> None:
+    """Redact an error that no adapter redacted, such as one of a malformed URL."""
+    request = requests.PreparedRequest()
+    request.url = arguments.url
+    request.headers = requests.structures.CaseInsensitiveDict(arguments.headers)
+    redact_error(error, request)
