@@ -98,14 +98,16 @@ def docs(session: nox.Session) -> None:
 def soak(session: nox.Session) -> None:
     """Let 64 threads meet random faults, for ten seconds (nox -s soak -- --seconds 30 --times 10)."""
     session.install(_Wheel.of(session))
-    session.run("python", "tests/soak.py", *(session.posargs or ("--seconds", "10")))
+    session.run("python", "tests/adversarial/soak.py", *(session.posargs or ("--seconds", "10")))
 
 
 @nox.session
 def percall(session: nox.Session) -> None:
     """Make ten thousand sessions, one for each call, and see that nothing of them stays. Takes two minutes."""
     session.install(*group("tests"), _Wheel.of(session))
-    session.run("pytest", "-q", "tests/test_session_per_call.py", *session.posargs, env={"CALLS": "10000"})
+    session.run(
+        "pytest", "-q", "tests/adversarial/test_session_per_call.py", *session.posargs, env={"CALLS": "10000"}
+    )
 
 
 @nox.session
@@ -119,7 +121,7 @@ def ecosystem(session: nox.Session) -> None:
 def conformance(session: nox.Session) -> None:
     """Run the tests of requests, and of urllib3's Retry, with ours in place of theirs. Takes two minutes."""
     session.install(*group("conformance"), _Wheel.of(session))
-    session.run("python", "tests/conformance.py", *session.posargs)
+    session.run("python", "tests/adversarial/conformance.py", *session.posargs)
 
 
 @nox.session

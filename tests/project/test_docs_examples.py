@@ -29,7 +29,7 @@ import pytest
 
 from resilient_session.testing import FaultServer, Reply, fast_retries, refused_url
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     page for page in (ROOT / "docs").rglob("*.md") if "_" not in page.relative_to(ROOT / "docs").parts[0]
 )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resilient_session import attempts_of
 from resilient_session.testing import FaultServer, RecordedRequest, Reply
+from support.certificates import ORIGIN
 
 if TYPE_CHECKING:
     import ssl
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     import requests
 
 WHOLE = "all of it"
-ORIGIN = "origin.test"
 IDEMPOTENT, ANY, NONE = "idempotent", "any", "none"
 
 

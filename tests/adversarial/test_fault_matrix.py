@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from resilient_session import resilient_session
 from resilient_session.testing import VirtualClock
-
-sys.path.insert(0, str(Path(__file__).parent))
-from fault_matrix import ORIGIN, ROWS, Stage, expected
+from support.fault_matrix import ROWS, Stage, expected
 
 AT_MOST = 3.0
 """Seconds; a bound that nothing comes near, unless it would never end."""
@@ -28,12 +23,8 @@ ONCE_EACH = [
 
 
 @pytest.fixture(scope="module")
-def stage(authority, tmp_path_factory):
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", ORIGIN).configure_cert(tls)
-    bundle = tmp_path_factory.mktemp("authority") / "ca.pem"
-    authority.cert_pem.write_to_path(bundle)
-    return Stage(tls, str(bundle))
+def stage(server_tls, bundle):
+    return Stage(server_tls, bundle)
 
 
 def test_matrix_has_sixty_rows():
