@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import nox
 
 nox.needs_version = ">=2024.4.15"
 nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
-nox.options.sessions = ["lint", "types", "package", "docs", "soak", "oldest", "mix", "tests"]
+nox.options.default_venv_backend = "uv|virtualenv"  # uv makes environments in a second, where it is there
+nox.options.sessions = ["check"]
 
 PYTHONS = ["3.10", "3.12", "3.13", "3.14", "3.11"]
 """Missing ones are skipped. The last is the one that measures coverage."""
@@ -19,11 +24,22 @@ OLDEST = ("requests==2.32.2", "urllib3==2.0.2")
 ONCE = [
     f"--ignore=tests/{name}"
     for name in (
-        "ecosystem", "test_differential.py", "test_docs_examples.py", "test_header_fuzz.py", "test_loop_fuzz.py",
-        "test_tls_backends.py",
+        "adversarial/test_differential.py",
+        "adversarial/test_header_fuzz.py",
+        "adversarial/test_loop_fuzz.py",
+        "behaviour/test_tls_backends.py",
+        "ecosystem",
+        "project/test_docs_examples.py",
     )
-]  # fmt: skip
+]
 """What takes long and says the same on every Python: it runs on the last one only."""
+
+CHECKS = [f"tests-{PYTHONS[-1]}", "types", "oldest", "mix", *(f"tests-{python}" for python in PYTHONS[:-1]),
+          "docs", "package", "lint", "soak"]  # fmt: skip
+"""What a change must pass, the longest first."""
+
+AT_ONCE = 2
+"""How many of them run side by side."""
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 WHEELS = pathlib.Path(".nox", "wheels")
@@ -37,16 +53,31 @@ def group(name: str) -> list[str]:
 class _Wheel:
     """The wheel of this run: built by the first session that needs it, and used by all."""
 
-    path: str | None = None
+    path: str | None = os.environ.get("WHEEL_OF_THIS_RUN")
 
     @classmethod
     def of(cls, session: nox.Session) -> str:
         if cls.path is None:
             for old in WHEELS.glob("*.whl"):
                 old.unlink()
-            session.run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(WHEELS), ".")
+            if session.venv_backend == "uv":
+                session.run("uv", "build", "--quiet", "--wheel", "--out-dir", str(WHEELS))
+            else:
+                session.run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(WHEELS), ".")
             cls.path = str(next(WHEELS.glob("*.whl")))
         return cls.path
+
+
+def _nox(name: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run one session in a process of its own, and keep what it prints."""
+    return subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-m", "nox", "-s", name, *words],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
 
 
 def _measure(session: nox.Session, script: str) -> None:
@@ -54,6 +85,31 @@ def _measure(session: nox.Session, script: str) -> None:
     session.install(*group("bench"), _Wheel.of(session))
     session.run("python", script, *session.posargs)
     session.run("python", "benchmarks/plot.py")
+
+
+@nox.session(python=False)
+def check(session: nox.Session) -> None:
+    """Run all that a change must pass, side by side; each session's log is printed whole when it ends."""
+    failed = []
+    words = ("--", *session.posargs) if session.posargs else ()
+    built = _nox("wheel")
+    if built.returncode:
+        session.error(built.stdout)
+    environment = {"WHEEL_OF_THIS_RUN": str(next(WHEELS.glob("*.whl")))}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        running = {pool.submit(_nox, name, *words, **environment): name for name in CHECKS}
+        for done in as_completed(running):
+            print(done.result().stdout, flush=True)
+            if done.result().returncode:
+                failed.append(running[done])
+    if failed:
+        session.error(f"failed: {', '.join(sorted(failed))}")
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the wheel that the other sessions test."""
+    _Wheel.of(session)
 
 
 @nox.session
@@ -161,7 +217,9 @@ def oldest(session: nox.Session) -> None:
 def mix(session: nox.Session) -> None:
     """Run the tests with the oldest requests on the newest urllib3: either may be newer than the other."""
     session.install(*group("tests"), OLDEST[0], _Wheel.of(session))
-    unmeasured = "--ignore=tests/test_cost.py"  # its bounds are those of the oldest two, and of the newest two
+    unmeasured = (
+        "--ignore=tests/project/test_cost.py"  # its bounds are those of the oldest two, and of the newest two
+    )
     session.run("pytest", "-q", "-n4", *ONCE, unmeasured, *session.posargs)
 
 
@@ -173,7 +231,10 @@ def tests(session: nox.Session) -> None:
         session.run("pytest", "-q", "-n4", *ONCE, *session.posargs)
         return
     session.install(*group("mechanisms"))
+    if session.posargs:  # a part of the tests covers a part of the code
+        session.run("pytest", "-q", "-n4", *session.posargs)
+        return
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", "-n4", *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", "-q", "-n4")
     session.run("coverage", "combine", silent=True)
     session.run("coverage", "report", "--fail-under=100")

@@ -13,6 +13,13 @@ from resilient_session.testing import VirtualClock
 from support.certificates import ORIGIN, server_context
 
 
+def pytest_terminal_summary(terminalreporter, exitstatus, config):
+    """Say in which order a test failed: a quiet run does not."""
+    seed = config.getoption("randomly_seed", None)
+    if exitstatus and seed is not None:
+        terminalreporter.write_line(f"The same order again: -p randomly --randomly-seed={seed}")
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
     for name in os.environ:

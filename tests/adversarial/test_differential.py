@@ -3,8 +3,8 @@
 Hypothesis makes up sessions, requests, answers and proxies; stock `requests` meets them first and then ours, on one
 server, so that even the port in Host is the same. Other examples, and more:
 ``DIFFERENTIAL=20000 pytest tests/adversarial/test_differential.py``. Left out are failures worth another try, and
-bodies that are used up by the time a redirect or a challenge asks for them again: stock then sends an empty one, ours
-says so.
+bodies that are used up by the time a redirect or a challenge asks for them again: stock then sends an empty one,
+and ours says so.
 """
 
 from __future__ import annotations
