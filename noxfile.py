@@ -41,6 +41,9 @@ CHECKS = [f"tests-{PYTHONS[-1]}", "types", "oldest", "mix", *(f"tests-{python}" 
 AT_ONCE = 2
 """How many of them run side by side."""
 
+WORKERS = f"-n{os.environ.get('WORKERS', '4')}"
+"""How many processes share the tests of one session: more than there are processors, for tests wait for sockets."""
+
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 WHEELS = pathlib.Path(".nox", "wheels")
 
@@ -95,7 +98,7 @@ def check(session: nox.Session) -> None:
     built = _nox("wheel")
     if built.returncode:
         session.error(built.stdout)
-    environment = {"WHEEL_OF_THIS_RUN": str(next(WHEELS.glob("*.whl")))}
+    environment = {"WHEEL_OF_THIS_RUN": str(next(WHEELS.glob("*.whl"))), "WORKERS": "2"}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         running = {pool.submit(_nox, name, *words, **environment): name for name in CHECKS}
         for done in as_completed(running):
@@ -210,7 +213,7 @@ def mutation(session: nox.Session) -> None:
 def oldest(session: nox.Session) -> None:
     """Run the tests with the oldest versions of what we stand on."""
     session.install(*group("tests"), *OLDEST, _Wheel.of(session))
-    session.run("pytest", "-q", "-n4", *ONCE, *session.posargs)
+    session.run("pytest", "-q", WORKERS, *ONCE, *session.posargs)
 
 
 @nox.session(python=PYTHONS[0])
@@ -220,7 +223,7 @@ def mix(session: nox.Session) -> None:
     unmeasured = (
         "--ignore=tests/project/test_cost.py"  # its bounds are those of the oldest two, and of the newest two
     )
-    session.run("pytest", "-q", "-n4", *ONCE, unmeasured, *session.posargs)
+    session.run("pytest", "-q", WORKERS, *ONCE, unmeasured, *session.posargs)
 
 
 @nox.session(python=PYTHONS)
@@ -228,13 +231,13 @@ def tests(session: nox.Session) -> None:
     """Run the tests on the wheel; on the last Python every branch must be covered."""
     session.install(*group("tests"), _Wheel.of(session))
     if session.python != PYTHONS[-1]:
-        session.run("pytest", "-q", "-n4", *ONCE, *session.posargs)
+        session.run("pytest", "-q", WORKERS, *ONCE, *session.posargs)
         return
     session.install(*group("mechanisms"))
     if session.posargs:  # a part of the tests covers a part of the code
-        session.run("pytest", "-q", "-n4", *session.posargs)
+        session.run("pytest", "-q", WORKERS, *session.posargs)
         return
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", "-q", "-n4")
+    session.run("coverage", "run", "-m", "pytest", "-q", WORKERS)
     session.run("coverage", "combine", silent=True)
     session.run("coverage", "report", "--fail-under=100")

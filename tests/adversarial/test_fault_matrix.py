@@ -10,7 +10,7 @@ from resilient_session import resilient_session
 from resilient_session.testing import VirtualClock
 from support.fault_matrix import ROWS, Stage, expected
 
-AT_MOST = 3.0
+AT_MOST = 8.0
 """Seconds; a bound that nothing comes near, unless it would never end."""
 
 ONCE_EACH = [

@@ -72,4 +72,5 @@ def connect() -> Iterator[Callable[[FaultServer], RawClient]]:
 def client_tls(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context()
     authority.configure_trust(context)
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)  # some Pythons take a ragged end for a good one
     return context
