@@ -25,7 +25,7 @@ from requests.auth import HTTPBasicAuth, HTTPDigestAuth
 from resilient_session import resilient_session
 from resilient_session.testing import FaultServer, Reply
 
-EXAMPLES = int(os.environ.get("DIFFERENTIAL", "200"))
+EXAMPLES = int(os.environ.get("DIFFERENTIAL", "100"))
 ELSEWHERE = "elsewhere.test"
 RANDOM = re.compile(rb'(cnonce|response)="[0-9a-f]*"')
 """What digest authentication draws, and what follows from it."""
