@@ -41,6 +41,9 @@ CHECKS = [f"tests-{PYTHONS[-1]}", "types", "oldest", "mix", *(f"tests-{python}" 
 AT_ONCE = 2
 """How many of them run side by side."""
 
+STRICT = [word for word in sys.argv if word == "--error-on-missing-interpreters"]
+"""What was said to this process and counts for those that it starts, too."""
+
 WORKERS = f"-n{os.environ.get('WORKERS', '4')}"
 """How many processes share the tests of one session: more than there are processors, for tests wait for sockets."""
 
@@ -74,7 +77,7 @@ class _Wheel:
 def _nox(name: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run one session in a process of its own, and keep what it prints."""
     return subprocess.run(  # noqa: S603 - our own words
-        [sys.executable, "-m", "nox", "-s", name, *words],
+        [sys.executable, "-m", "nox", *STRICT, "-s", name, *words],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
