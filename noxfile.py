@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import nox
 
 nox.needs_version = ">=2024.4.15"
 nox.options.error_on_missing_interpreters = False
 nox.options.download_python = "never"
-nox.options.sessions = ["lint", "types", "package", "docs", "soak", "oldest", "mix", "tests"]
+nox.options.default_venv_backend = "uv|virtualenv"  # uv makes environments in a second, where it is there
+nox.options.sessions = ["check"]
 
 PYTHONS = ["3.10", "3.12", "3.13", "3.14", "3.11"]
 """Missing ones are skipped. The last is the one that measures coverage."""
@@ -19,11 +24,28 @@ OLDEST = ("requests==2.32.2", "urllib3==2.0.2")
 ONCE = [
     f"--ignore=tests/{name}"
     for name in (
-        "ecosystem", "test_differential.py", "test_docs_examples.py", "test_header_fuzz.py", "test_loop_fuzz.py",
-        "test_tls_backends.py",
+        "adversarial/test_differential.py",
+        "adversarial/test_header_fuzz.py",
+        "adversarial/test_loop_fuzz.py",
+        "behaviour/test_tls_backends.py",
+        "ecosystem",
+        "project/test_docs_examples.py",
     )
-]  # fmt: skip
+]
 """What takes long and says the same on every Python: it runs on the last one only."""
+
+CHECKS = [f"tests-{PYTHONS[-1]}", "types", "oldest", "mix", *(f"tests-{python}" for python in PYTHONS[:-1]),
+          "docs", "package", "lint", "soak"]  # fmt: skip
+"""What a change must pass, the longest first."""
+
+AT_ONCE = 2
+"""How many of them run side by side."""
+
+STRICT = [word for word in sys.argv if word == "--error-on-missing-interpreters"]
+"""What was said to this process and counts for those that it starts, too."""
+
+WORKERS = f"-n{os.environ.get('WORKERS', '4')}"
+"""How many processes share the tests of one session: more than there are processors, for tests wait for sockets."""
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 WHEELS = pathlib.Path(".nox", "wheels")
@@ -37,16 +59,31 @@ def group(name: str) -> list[str]:
 class _Wheel:
     """The wheel of this run: built by the first session that needs it, and used by all."""
 
-    path: str | None = None
+    path: str | None = os.environ.get("WHEEL_OF_THIS_RUN")
 
     @classmethod
     def of(cls, session: nox.Session) -> str:
         if cls.path is None:
             for old in WHEELS.glob("*.whl"):
                 old.unlink()
-            session.run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(WHEELS), ".")
+            if session.venv_backend == "uv":
+                session.run("uv", "build", "--quiet", "--wheel", "--out-dir", str(WHEELS))
+            else:
+                session.run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(WHEELS), ".")
             cls.path = str(next(WHEELS.glob("*.whl")))
         return cls.path
+
+
+def _nox(name: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run one session in a process of its own, and keep what it prints."""
+    return subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-m", "nox", *STRICT, "-s", name, *words],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
 
 
 def _measure(session: nox.Session, script: str) -> None:
@@ -54,6 +91,31 @@ def _measure(session: nox.Session, script: str) -> None:
     session.install(*group("bench"), _Wheel.of(session))
     session.run("python", script, *session.posargs)
     session.run("python", "benchmarks/plot.py")
+
+
+@nox.session(python=False)
+def check(session: nox.Session) -> None:
+    """Run all that a change must pass, side by side; each session's log is printed whole when it ends."""
+    failed = []
+    words = ("--", *session.posargs) if session.posargs else ()
+    built = _nox("wheel")
+    if built.returncode:
+        session.error(built.stdout)
+    environment = {"WHEEL_OF_THIS_RUN": str(next(WHEELS.glob("*.whl"))), "WORKERS": "2"}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        running = {pool.submit(_nox, name, *words, **environment): name for name in CHECKS}
+        for done in as_completed(running):
+            print(done.result().stdout, flush=True)
+            if done.result().returncode:
+                failed.append(running[done])
+    if failed:
+        session.error(f"failed: {', '.join(sorted(failed))}")
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the wheel that the other sessions test."""
+    _Wheel.of(session)
 
 
 @nox.session
@@ -98,14 +160,16 @@ def docs(session: nox.Session) -> None:
 def soak(session: nox.Session) -> None:
     """Let 64 threads meet random faults, for ten seconds (nox -s soak -- --seconds 30 --times 10)."""
     session.install(_Wheel.of(session))
-    session.run("python", "tests/soak.py", *(session.posargs or ("--seconds", "10")))
+    session.run("python", "tests/adversarial/soak.py", *(session.posargs or ("--seconds", "10")))
 
 
 @nox.session
 def percall(session: nox.Session) -> None:
     """Make ten thousand sessions, one for each call, and see that nothing of them stays. Takes two minutes."""
     session.install(*group("tests"), _Wheel.of(session))
-    session.run("pytest", "-q", "tests/test_session_per_call.py", *session.posargs, env={"CALLS": "10000"})
+    session.run(
+        "pytest", "-q", "tests/adversarial/test_session_per_call.py", *session.posargs, env={"CALLS": "10000"}
+    )
 
 
 @nox.session
@@ -119,7 +183,7 @@ def ecosystem(session: nox.Session) -> None:
 def conformance(session: nox.Session) -> None:
     """Run the tests of requests, and of urllib3's Retry, with ours in place of theirs. Takes two minutes."""
     session.install(*group("conformance"), _Wheel.of(session))
-    session.run("python", "tests/conformance.py", *session.posargs)
+    session.run("python", "tests/adversarial/conformance.py", *session.posargs)
 
 
 @nox.session
@@ -152,15 +216,17 @@ def mutation(session: nox.Session) -> None:
 def oldest(session: nox.Session) -> None:
     """Run the tests with the oldest versions of what we stand on."""
     session.install(*group("tests"), *OLDEST, _Wheel.of(session))
-    session.run("pytest", "-q", "-n4", *ONCE, *session.posargs)
+    session.run("pytest", "-q", WORKERS, *ONCE, *session.posargs)
 
 
 @nox.session(python=PYTHONS[0])
 def mix(session: nox.Session) -> None:
     """Run the tests with the oldest requests on the newest urllib3: either may be newer than the other."""
     session.install(*group("tests"), OLDEST[0], _Wheel.of(session))
-    unmeasured = "--ignore=tests/test_cost.py"  # its bounds are those of the oldest two, and of the newest two
-    session.run("pytest", "-q", "-n4", *ONCE, unmeasured, *session.posargs)
+    unmeasured = (
+        "--ignore=tests/project/test_cost.py"  # its bounds are those of the oldest two, and of the newest two
+    )
+    session.run("pytest", "-q", WORKERS, *ONCE, unmeasured, *session.posargs)
 
 
 @nox.session(python=PYTHONS)
@@ -168,10 +234,13 @@ def tests(session: nox.Session) -> None:
     """Run the tests on the wheel; on the last Python every branch must be covered."""
     session.install(*group("tests"), _Wheel.of(session))
     if session.python != PYTHONS[-1]:
-        session.run("pytest", "-q", "-n4", *ONCE, *session.posargs)
+        session.run("pytest", "-q", WORKERS, *ONCE, *session.posargs)
         return
     session.install(*group("mechanisms"))
+    if session.posargs:  # a part of the tests covers a part of the code
+        session.run("pytest", "-q", WORKERS, *session.posargs)
+        return
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", "-n4", *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", "-q", WORKERS)
     session.run("coverage", "combine", silent=True)
     session.run("coverage", "report", "--fail-under=100")

@@ -11,7 +11,8 @@ from resilient_session._version import __version__
 for _name in resilient_session.__all__:  # autodoc does not trigger the lazy imports of the package
     setattr(resilient_session, _name, getattr(resilient_session, _name))
 
-sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+_here = Path(__file__).parent
+sys.path[:0] = [str(_here / "_ext"), str(_here.parent / "tests")]  # Sphinx takes no path; the matrix is the tests'
 
 project = "resilient-session"
 author = "The resilient-session developers"

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import os
+import ssl
 
 import pytest
 import trustme
 
 from resilient_session import resilient_session
 from resilient_session.testing import VirtualClock
+from support.certificates import ORIGIN, server_context
+
+
+def pytest_terminal_summary(terminalreporter, exitstatus, config):
+    """Say in which order a test failed: a quiet run does not."""
+    seed = config.getoption("randomly_seed", None)
+    if exitstatus and seed is not None:
+        terminalreporter.write_line(f"The same order again: -p randomly --randomly-seed={seed}")
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +41,36 @@ def session(clock):
 @pytest.fixture(scope="session")
 def authority():
     return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def bundle(authority, tmp_path_factory):
+    """The path of a file with the authority's certificate."""
+    path = tmp_path_factory.mktemp("authority") / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def server_tls(authority):
+    """The TLS context of a server on loopback, which a proxy may also call by the name of an origin."""
+    return server_context(authority, "127.0.0.1", "localhost", ORIGIN)
+
+
+@pytest.fixture(scope="session")
+def misnamed_tls(authority):
+    """The TLS context of a server that is somebody else."""
+    return server_context(authority, "elsewhere.test")
+
+
+@pytest.fixture(scope="session")
+def asking_tls(authority):
+    """The TLS context of a server that wants its clients to have a certificate, too."""
+    context = server_context(authority, "127.0.0.1")
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # in 1.3 the refusal may get lost behind a reset
+    authority.configure_trust(context)
+    return context
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import ssl
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,14 +17,14 @@ from sphinx.util.docutils import SphinxDirective
 from resilient_session import resilient_session
 from resilient_session._cli._comparison import urllib3_sleeps_on  # the recipe must not really sleep here, either
 from resilient_session.testing import VirtualClock
+from support.certificates import ORIGIN, server_context
+from support.fault_matrix import ROWS, Played, Row, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sphinx.application import Sphinx
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
-from fault_matrix import ORIGIN, ROWS, Played, Row, Stage
 
 PATIENCE = 2.0
 """Seconds after which a call counts as never ending; more than four times the timeout of a row that needs one."""
@@ -67,12 +65,10 @@ def measure() -> list[tuple[str, ...]]:
     """Run every row four times, and return the cells of the table."""
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     authority = trustme.CA()
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", ORIGIN).configure_cert(tls)
     with tempfile.TemporaryDirectory() as folder, urllib3_sleeps_on(VirtualClock()):
         bundle = Path(folder, "ca.pem")
         authority.cert_pem.write_to_path(bundle)
-        stage = Stage(tls, str(bundle))
+        stage = Stage(server_context(authority, "127.0.0.1", ORIGIN), str(bundle))
         return [
             (row.title, *(play(stage, row, make, method) for method in ("GET", "POST") for make in (recipe, ours)))
             for row in ROWS

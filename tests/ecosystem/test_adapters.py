@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 import sys
 
 import pytest
 import requests
 
 from resilient_session import LoggingHTTPAdapter, TimeoutHTTPAdapter, resilient_session
+from support.certificates import server_context
 
 pytest.importorskip("requests_toolbelt")
 from requests_toolbelt.adapters.host_header_ssl import HostHeaderSSLAdapter
@@ -31,18 +31,10 @@ class SourceLast(TimeoutHTTPAdapter, SourceAddressAdapter):
     pass
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def named(authority):
     """A server whose certificate is for a name that nothing resolves."""
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("api.test").configure_cert(tls)
-    return tls
-
-
-@pytest.fixture
-def bundle(authority, tmp_path):
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    return str(tmp_path / "ca.pem")
+    return server_context(authority, "api.test")
 
 
 def mounted(adapter):

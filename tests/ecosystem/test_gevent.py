@@ -6,17 +6,17 @@ import itertools
 import json
 import os
 import pathlib
-import ssl
 import subprocess
 import sys
 
 import pytest
 
+import support
 from resilient_session.testing import FaultServer, Reply
 
 pytest.importorskip("gevent")
 
-PROGRAM = pathlib.Path(__file__).with_name("greenlets.py")
+PROGRAM = pathlib.Path(support.__file__).with_name("greenlets.py")
 AT_MOST = 60
 """Seconds; a bound that no program comes near, unless a greenlet would never end."""
 
@@ -49,18 +49,14 @@ def when(request):
 
 
 @pytest.mark.parametrize(("scheme", "when"), [("http", "first"), ("https", "first"), ("http", "late")])
-def test_greenlets_share_a_session_and_each_gets_its_own_answer(scheme, when, authority, tmp_path):
+def test_greenlets_share_a_session_and_each_gets_its_own_answer(scheme, when, server_tls, bundle):
     def faulty(request):
         turn = next(turns)
         return Reply.reset() if turn % 10 == 0 else Reply(503) if turn % 3 == 0 else answer(request)
 
-    turns, bundle, tls = itertools.count(1), tmp_path / "ca.pem", None
-    authority.cert_pem.write_to_path(bundle)
-    if scheme == "https":
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("localhost").configure_cert(tls)
-    with FaultServer(default=faulty, tls=tls) as server:
-        told = played("crowd", server.url("", host="localhost"), str(bundle), when=when)
+    turns = itertools.count(1)
+    with FaultServer(default=faulty, tls=server_tls if scheme == "https" else None) as server:
+        told = played("crowd", server.url("", host="localhost"), bundle, when=when)
     assert [text for text, _ in told] == [f"/{number}" for number in range(100)]
     assert sum(attempts for _, attempts in told) == len(server.requests)
 

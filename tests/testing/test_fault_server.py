@@ -308,7 +308,7 @@ def test_closing_is_quick_whatever_goes_on(connect, reply):
     assert server.wait_requests(8)
     began = time.monotonic()
     server.close()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
     assert server.wait_closed()
     del clients
 

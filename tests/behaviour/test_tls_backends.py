@@ -114,22 +114,8 @@ def sender(request):
         yield made
 
 
-@pytest.fixture(scope="module")
-def tls(authority):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
-
-
-@pytest.fixture(scope="module")
-def bundle(authority, tmp_path_factory):
-    path = tmp_path_factory.mktemp("authority") / "ca.pem"
-    authority.cert_pem.write_to_path(path)
-    return str(path)
-
-
-def test_good_certificate_works_and_its_connection_is_used_again(sender, tls, bundle):
-    with FaultServer(tls=tls) as server:
+def test_good_certificate_works_and_its_connection_is_used_again(sender, server_tls, bundle):
+    with FaultServer(tls=server_tls) as server:
         told = sender.ask("POST", server.url(), bundle)
         assert told == [("200 ok", 1)] * 2
         assert [request.body for request in server.requests] == [b"order"] * 2
@@ -137,18 +123,16 @@ def test_good_certificate_works_and_its_connection_is_used_again(sender, tls, bu
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_certificate_of_an_unknown_authority_is_tried_once(sender, method, tls):
-    with FaultServer(tls=tls) as server:
+def test_certificate_of_an_unknown_authority_is_tried_once(sender, method, server_tls):
+    with FaultServer(tls=server_tls) as server:
         told = sender.ask(method, server.url(), None)
         assert told == [("SSLError", 1)] * 2
         assert server.connections == 2
         assert server.requests == ()
 
 
-def test_certificate_of_another_host_is_tried_once(sender, authority, bundle):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("elsewhere.test").configure_cert(context)
-    with FaultServer(tls=context) as server:
+def test_certificate_of_another_host_is_tried_once(sender, misnamed_tls, bundle):
+    with FaultServer(tls=misnamed_tls) as server:
         told = sender.ask("GET", server.url(), bundle)
         assert told == [("SSLError", 1)] * 2
 
@@ -173,14 +157,14 @@ def test_certificate_that_expired_is_tried_once(sender, bundle, authority):
     ],
     ids=["cut", "reset", "chunked", "headers cut", "no answer, reset", "no answer, closed"],
 )
-def test_answer_that_breaks_is_asked_for_again(sender, broken, tls, bundle):
-    with FaultServer(broken, broken, tls=tls) as server:
+def test_answer_that_breaks_is_asked_for_again(sender, broken, server_tls, bundle):
+    with FaultServer(broken, broken, tls=server_tls) as server:
         told = sender.ask("PUT", server.url(), bundle)
     assert told == [("200 ok", 3), ("200 ok", 1)]
 
 
-def test_post_is_not_repeated_after_its_answer_broke(sender, tls, bundle):
-    with FaultServer(Reply(200, "a body " * 999, cut="body", by="reset"), tls=tls) as server:
+def test_post_is_not_repeated_after_its_answer_broke(sender, server_tls, bundle):
+    with FaultServer(Reply(200, "a body " * 999, cut="body", by="reset"), tls=server_tls) as server:
         (name, attempts), second = sender.ask("POST", server.url(), bundle)
         assert name in {"ChunkedEncodingError", "ConnectionError", "SSLError"}
         assert (attempts, second) == (1, ("200 ok", 1))
@@ -188,15 +172,15 @@ def test_post_is_not_repeated_after_its_answer_broke(sender, tls, bundle):
 
 
 @pytest.mark.parametrize("how", ["reset", "close"])
-def test_handshake_that_breaks_is_repeated_with_any_method(sender, how, tls, bundle):
-    with FaultServer(tls=tls, handshakes=(how, how)) as server:
+def test_handshake_that_breaks_is_repeated_with_any_method(sender, how, server_tls, bundle):
+    with FaultServer(tls=server_tls, handshakes=(how, how)) as server:
         told = sender.ask("POST", server.url(), bundle)
         assert told == [("200 ok", 3), ("200 ok", 1)]
         assert server.effects() == 2
 
 
-def test_silence_ends_with_the_read_timeout(sender, tls, bundle):
-    with FaultServer(Reply.stall(), Reply(200, "body", cut="body", by="stall"), tls=tls) as server:
+def test_silence_ends_with_the_read_timeout(sender, server_tls, bundle):
+    with FaultServer(Reply.stall(), Reply(200, "body", cut="body", by="stall"), tls=server_tls) as server:
         told = sender.ask("GET", server.url(), bundle, timeout=[5, 0.15])
     assert told == [("200 ok", 3), ("200 ok", 1)]
 
@@ -212,15 +196,15 @@ def test_silence_ends_with_the_read_timeout(sender, tls, bundle):
     ],
     ids=["handshake stalls", "silent", "headers drip", "body drips", "endless body"],
 )
-def test_deadline_ends_what_a_server_draws_out(sender, reply, handshakes, tls, bundle):
-    with FaultServer(default=reply, tls=tls, handshakes=handshakes) as server:
+def test_deadline_ends_what_a_server_draws_out(sender, reply, handshakes, server_tls, bundle):
+    with FaultServer(default=reply, tls=server_tls, handshakes=handshakes) as server:
         told = sender.ask_in_full("GET", server.url(), bundle, deadline=0.15)
     assert [one[:2] for one in told] == [("DeadlineExceeded", 1)] * 2
     assert all(one.seconds < 2.0 for one in told)
 
 
-def test_session_outlives_truststore_that_is_taken_away_again(tls, bundle):
-    with Sender(*TRUSTSTORE, "extract_from_ssl") as sender, FaultServer(tls=tls) as server:
+def test_session_outlives_truststore_that_is_taken_away_again(server_tls, bundle):
+    with Sender(*TRUSTSTORE, "extract_from_ssl") as sender, FaultServer(tls=server_tls) as server:
         assert sender.ask("GET", server.url(), bundle) == [("200 ok", 1)] * 2
         assert sender.ask("GET", server.url(), None) == [("SSLError", 1)] * 2
 

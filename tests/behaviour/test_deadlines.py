@@ -19,8 +19,11 @@ from requests.auth import HTTPDigestAuth
 from resilient_session import DeadlineExceeded, attempts_of, deadline, resilient_session
 from resilient_session.testing import FaultServer, Reply, VirtualClock, black_hole
 
-AT_MOST = 2.0
-"""Seconds; far more than any of these should take, far less than any would without the limit under test."""
+SOON = 0.8
+"""Seconds until a deadline that passes in a known phase: a busy machine, too, has got there by then."""
+
+AT_MOST = 8.0
+"""Seconds; far more than any of these should take, and less than any would without the limit under test."""
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +49,7 @@ DRIPPING = {"drip": 0.01, "headers": {"X-Long": "x" * 1000}}
     ids=["silent", "dripping head", "endless 1xx", "dripping body", "stalled body", "endless body"],
 )
 def test_deadline_ends_what_a_server_draws_out(reply, stage):
-    session = resilient_session(deadline=0.2)
+    session = resilient_session(deadline=SOON)
     with FaultServer(default=reply) as server, pytest.raises(DeadlineExceeded, match=stage) as caught:
         session.get(server.url("/"))
     assert isinstance(caught.value, requests.Timeout)
@@ -60,7 +63,9 @@ def test_deadline_ends_an_endless_error_body_of_the_last_attempt():
 
 
 def test_endless_error_body_between_attempts_is_not_waited_for(session):
-    with FaultServer(Reply(503, endless=True), Reply(503, "x" * 100, drip=0.02), Reply(200, "whole")) as server:
+    with FaultServer(
+        Reply(503, endless=True), Reply(503, "x" * 100, drip=0.2, drip_part="body"), Reply(200, "whole")
+    ) as server:
         assert session.get(server.url("/")).text == "whole"
 
 
@@ -71,13 +76,13 @@ def test_connection_of_a_short_error_body_serves_the_next_attempt(session):
 
 
 def test_deadline_ends_a_connect():
-    session = resilient_session(deadline=0.2)
+    session = resilient_session(deadline=SOON)
     with black_hole() as url, pytest.raises(DeadlineExceeded, match="connecting"):
         session.get(url)
 
 
 def test_deadline_ends_a_tls_handshake(authority):
-    session = resilient_session(deadline=0.2)
+    session = resilient_session(deadline=SOON)
     with (
         FaultServer(handshakes=("stall",)) as server,
         pytest.raises(DeadlineExceeded, match="shaking hands over TLS"),
@@ -86,7 +91,7 @@ def test_deadline_ends_a_tls_handshake(authority):
 
 
 def test_deadline_ends_a_proxy_that_drips_its_answer():
-    session = resilient_session(deadline=0.2)
+    session = resilient_session(deadline=SOON)
     with (
         FaultServer(default=Reply(200, **DRIPPING), tunnel=True) as proxy,
         pytest.raises(DeadlineExceeded, match="waiting for the proxy"),
@@ -103,14 +108,14 @@ def test_deadline_ends_endless_redirects():
 
 
 def test_deadline_ends_a_redirect_body_that_session_reads():
-    session = resilient_session(deadline=0.2)
+    session = resilient_session(deadline=SOON)
     body = Reply(302, "x" * 1000, headers={"Location": "/b"}, drip=0.01, drip_part="body")
     with FaultServer(default=body) as server, pytest.raises(DeadlineExceeded, match="body"):
         session.get(server.url("/"))
 
 
 def test_deadline_ends_the_wait_for_a_free_connection():
-    session = resilient_session(deadline=0.2, pool_maxsize=1, pool_block=True)
+    session = resilient_session(deadline=SOON, pool_maxsize=1, pool_block=True)
     with FaultServer() as server:
         held = session.get(server.url("/"), stream=True)
         with pytest.raises(DeadlineExceeded, match="waiting for a free connection"):
@@ -120,7 +125,7 @@ def test_deadline_ends_the_wait_for_a_free_connection():
 
 
 def test_wait_for_a_free_connection_ends_within_the_connect_timeout(clock):
-    session = resilient_session(pool_maxsize=1, pool_block=True, total=0, timeout=(0.1, 5), clock=clock)
+    session = resilient_session(pool_maxsize=1, pool_block=True, total=0, timeout=(0.1, 60), clock=clock)
     with FaultServer() as server:
         held = session.get(server.url("/"), stream=True)
         with pytest.raises(requests.ConnectionError):
@@ -129,7 +134,7 @@ def test_wait_for_a_free_connection_ends_within_the_connect_timeout(clock):
 
 
 def test_deadline_ends_an_upload_that_the_server_does_not_read():
-    session = resilient_session(deadline=0.2)
+    session = resilient_session(deadline=SOON)
     with (
         FaultServer(default=Reply(cut="request", by="stall")) as server,
         pytest.raises(DeadlineExceeded, match="sending the request"),
@@ -264,7 +269,7 @@ def silent_name_server(monkeypatch):
     over.set()
 
 
-@pytest.mark.parametrize("options", [{"deadline": 0.2}, {"timeout": (0.1, 5), "total": 1}])
+@pytest.mark.parametrize("options", [{"deadline": 0.2}, {"timeout": (0.1, 60), "total": 1}])
 def test_silent_name_server_is_left(options, silent_name_server):
     session = resilient_session(backoff_factor=0, **options)
     with pytest.raises(requests.Timeout) as caught:
@@ -273,7 +278,7 @@ def test_silent_name_server_is_left(options, silent_name_server):
 
 
 def test_waiting_for_the_same_name_takes_one_lookup(silent_name_server):
-    session = resilient_session(timeout=(0.1, 5), total=2, backoff_factor=0)
+    session = resilient_session(timeout=(0.1, 60), total=2, backoff_factor=0)
     with pytest.raises(requests.ConnectTimeout):
         session.get("http://silent.test/")
     assert silent_name_server == ["silent.test"]

@@ -13,6 +13,7 @@ Every page finds there what `Page.namespace` gives it. Waits take no time: all s
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import doctest
 import io
@@ -29,7 +30,7 @@ import pytest
 
 from resilient_session.testing import FaultServer, Reply, fast_retries, refused_url
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     page for page in (ROOT / "docs").rglob("*.md") if "_" not in page.relative_to(ROOT / "docs").parts[0]
 )
@@ -175,3 +176,11 @@ def test_examples_of_a_page_do_what_it_says(path, monkeypatch, tmp_path):
     with page.stack, as_in_a_script(page.out):
         for block in blocks_of(path.read_text("utf-8")):
             page.run(block)
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_example_checks_only_an_exception_that_may_never_come(path):
+    trees = [ast.parse(block.text) for block in blocks_of(path.read_text("utf-8")) if block.kind == "python"]
+    tries = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Try) and not node.orelse]
+    handlers = [handler for node in tries for handler in node.handlers]
+    assert not [node for handler in handlers for node in ast.walk(handler) if isinstance(node, ast.Assert)]

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import ssl
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from resilient_session import resilient_session
 from resilient_session.testing import VirtualClock
+from support.fault_matrix import ROWS, Stage, expected
 
-sys.path.insert(0, str(Path(__file__).parent))
-from fault_matrix import ORIGIN, ROWS, Stage, expected
-
-AT_MOST = 3.0
+AT_MOST = 8.0
 """Seconds; a bound that nothing comes near, unless it would never end."""
 
 ONCE_EACH = [
@@ -28,12 +23,8 @@ ONCE_EACH = [
 
 
 @pytest.fixture(scope="module")
-def stage(authority, tmp_path_factory):
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", ORIGIN).configure_cert(tls)
-    bundle = tmp_path_factory.mktemp("authority") / "ca.pem"
-    authority.cert_pem.write_to_path(bundle)
-    return Stage(tls, str(bundle))
+def stage(server_tls, bundle):
+    return Stage(server_tls, bundle)
 
 
 def test_matrix_has_sixty_rows():
@@ -47,12 +38,7 @@ def test_fault_comes_out_as_promised(row, transport, method, stage):
         start = time.monotonic()
         played = stage.play(row, session, transport=transport, method=method)
         assert time.monotonic() - start < AT_MOST
-    promised = expected(row, method)
-    if transport != "plain" and promised.outcome == "ConnectionError":
-        # what requests calls the loss of a connection depends on what lies between
-        assert played.outcome in {"ConnectionError", "ProxyError", "SSLError", "ChunkedEncodingError"}
-        promised = promised._replace(outcome=played.outcome)
-    assert played == promised
+    assert played == expected(row, method, transport)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if "plain" in row.transports], ids=lambda row: row.title)
@@ -61,6 +47,7 @@ def test_fault_comes_out_likewise_for_a_stream_but_for_its_body(row, stage):
         played = stage.play(row, session, method="GET", stream=True)
     promised = expected(row, "GET")
     if row.in_body:
-        assert not played.outcome.startswith("200")
-        promised = promised._replace(requests=1, effects=1, attempts=0, outcome=played.outcome)
+        # a stream that stalls is what requests makes of it; nobody repeats, or counts, what its reader meets
+        once = "ConnectionError" if row.once == "ReadTimeout" else row.once
+        promised = promised._replace(requests=1, effects=1, attempts=0, outcome=once)
     assert played == promised

@@ -29,6 +29,7 @@ from typing import NamedTuple
 import pytest
 
 HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parents[1]
 DIFFERENCES = HERE / "conformance_differences.txt"
 
 SUITES = {
@@ -83,8 +84,8 @@ def run(suite: str, kind: str, sources: pathlib.Path, words: list[str]) -> dict[
     done = subprocess.run(  # noqa: S603
         [*words, *command], cwd=sources, env=environment, text=True, capture_output=True, check=False
     )
-    (HERE.parent / ".nox").mkdir(exist_ok=True)
-    (HERE.parent / ".nox" / f"conformance-{suite}-{kind}.log").write_text(done.stdout + done.stderr)
+    (ROOT / ".nox").mkdir(exist_ok=True)
+    (ROOT / ".nox" / f"conformance-{suite}-{kind}.log").write_text(done.stdout + done.stderr)
     if not outcomes.exists():
         sys.exit(f"{suite} ({kind}) did not run:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
     return json.loads(outcomes.read_text())

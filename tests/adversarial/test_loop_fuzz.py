@@ -1,8 +1,8 @@
 """The whole loop under random faults: what must hold of every request, whatever the server does.
 
 One session is used for many requests in a row, so that what one leaves behind is there when the next one comes. The
-usual run takes seconds and makes the same examples each time; ``FUZZ_SECONDS=600 pytest tests/test_loop_fuzz.py``
-makes new ones for ten minutes.
+usual run takes seconds and makes the same examples each time; new ones, for ten minutes, are made by
+``FUZZ_SECONDS=600 pytest tests/adversarial/test_loop_fuzz.py``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import dataclasses
 import io
 import itertools
 import os
-import ssl
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
@@ -23,6 +23,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from resilient_session import RetryScheduled, attempts_of, resilient_session
 from resilient_session.testing import FaultServer, Reply, VirtualClock
+
+if TYPE_CHECKING:
+    import ssl
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
 """How long to go on; 0 makes one short run."""
@@ -547,11 +550,8 @@ class Loop(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def loop(authority, tmp_path):
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", ORIGIN).configure_cert(tls)
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    return type("Loop", (Loop,), {"tls": tls, "bundle": str(tmp_path / "ca.pem")})
+def loop(server_tls, bundle):
+    return type("Loop", (Loop,), {"tls": server_tls, "bundle": bundle})
 
 
 # Python itself loses a socket that is reset at the moment at which its TLS handshake is to begin.

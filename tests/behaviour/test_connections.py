@@ -6,11 +6,8 @@ import functools
 import gc
 import gzip
 import io
-import ssl
-import sys
 import time
 import weakref
-from pathlib import Path
 from typing import ClassVar
 
 import brotli
@@ -25,9 +22,7 @@ from requests.adapters import BaseAdapter
 
 from resilient_session import DeadlineExceeded, TimeoutHTTPAdapter, attempts_of, deadline, resilient_session
 from resilient_session.testing import FaultServer, Reply, refused_url
-
-sys.path.insert(0, str(Path(__file__).parent))
-from socks_proxy import SocksProxy
+from support.socks_proxy import SocksProxy
 
 
 def connections(server):
@@ -90,15 +85,11 @@ def test_request_that_must_not_be_repeated_takes_young_connections_only(idle, he
     assert connections(server) == [1, 1 if reused else 2]
 
 
-def test_tunnel_is_not_used_again_when_it_idled_too_long(authority, tmp_path, clock):
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("origin.test").configure_cert(tls)
-    bundle = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(bundle)
+def test_tunnel_is_not_used_again_when_it_idled_too_long(server_tls, bundle, clock):
     session = resilient_session(idle_timeout=0, clock=clock)
-    with FaultServer(tls=tls, tunnel=True) as proxy:
+    with FaultServer(tls=server_tls, tunnel=True) as proxy:
         for _ in range(2):
-            session.get("https://origin.test/", proxies={"https": proxy.url()}, verify=str(bundle))
+            session.get("https://origin.test/", proxies={"https": proxy.url()}, verify=bundle)
             clock.advance(1)
     assert [request.method for request in proxy.requests] == ["CONNECT", "GET", "CONNECT", "GET"]
 
@@ -245,10 +236,8 @@ def test_pools_serve_who_uses_them_directly(session):
 
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
-def test_managers_of_proxies_serve_who_uses_them_directly(authority, session):
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("origin.test").configure_cert(tls)
-    with FaultServer(tls=tls, tunnel=True) as proxy:
+def test_managers_of_proxies_serve_who_uses_them_directly(server_tls, session):
+    with FaultServer(tls=server_tls, tunnel=True) as proxy:
         session.get("https://origin.test/", proxies={"https": proxy.url()}, verify=False)
         (manager,) = session.get_adapter("https://").proxy_manager.values()
         manager.clear()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import ssl
 
 import pytest
 import requests
@@ -185,11 +184,9 @@ def test_body_of_the_last_response_is_kept(session):
     assert len(attempts_of(response)) == 4
 
 
-def test_bad_certificate_is_tried_once(authority, clock):
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
+def test_bad_certificate_is_tried_once(server_tls, clock):
     session = resilient_session(clock=clock)
-    with FaultServer(tls=tls) as server, pytest.raises(requests.exceptions.SSLError) as caught:
+    with FaultServer(tls=server_tls) as server, pytest.raises(requests.exceptions.SSLError) as caught:
         session.get(server.url("/"))
     assert server.connections == 1
     assert len(attempts_of(caught.value)) == 1

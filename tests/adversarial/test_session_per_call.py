@@ -6,7 +6,6 @@ import gc
 import itertools
 import os
 import pathlib
-import ssl
 import threading
 import tracemalloc
 
@@ -75,13 +74,10 @@ def test_calls_that_fail_leave_nothing_either():
 
 
 @pytest.mark.usefixtures("fast_retries", "no_collector")
-def test_tls_sessions_close_their_connections(authority, tmp_path):
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    with FaultServer(tls=tls) as server:
+def test_tls_sessions_close_their_connections(server_tls, bundle):
+    with FaultServer(tls=server_tls) as server:
         for _ in range(CALLS // 10):
-            assert resilient_session(logger=None).get(server.url("/"), verify=str(tmp_path / "ca.pem")).ok
+            assert resilient_session(logger=None).get(server.url("/"), verify=bundle).ok
         assert server.wait_closed()
         assert server.connections == CALLS // 10
 

@@ -1,4 +1,7 @@
-"""The README says what is measured, and its examples run. ``python tests/test_readme.py`` writes the table anew."""
+"""The README says what is measured, and its examples run.
+
+``python tests/project/test_readme.py`` writes the table anew.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import pytest
 
 from resilient_session._cli._comparison import Measured, compare
 
-README = Path(__file__).parent.parent / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 TABLE = re.compile(r"(?<=<!-- demo -->\n).*?(?=<!-- /demo -->)", re.DOTALL)
 
 

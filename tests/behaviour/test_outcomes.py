@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import gzip
 import pickle
-import ssl
 
 import pytest
 import requests
@@ -92,15 +91,9 @@ def test_name_that_does_not_exist_counts_like_a_refused_port(clock):
     assert len(attempts_of(caught.value)) == 3
 
 
-def test_refused_client_certificate_is_tried_once(authority, session, tmp_path):
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
-    tls.verify_mode = ssl.CERT_REQUIRED
-    tls.maximum_version = ssl.TLSVersion.TLSv1_2  # in 1.3 the refusal may get lost behind a reset
-    bundle = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(bundle)
-    with FaultServer(tls=tls) as server, pytest.raises(requests.ConnectionError) as caught:
-        session.get(server.url("/"), verify=str(bundle))
+def test_refused_client_certificate_is_tried_once(asking_tls, bundle, session):
+    with FaultServer(tls=asking_tls) as server, pytest.raises(requests.ConnectionError) as caught:
+        session.get(server.url("/"), verify=bundle)
     assert len(attempts_of(caught.value)) == 1
 
 
@@ -119,38 +112,26 @@ def test_bad_url_raises_what_requests_raises_and_waits_for_nothing(url, error, s
     assert clock.sleeps == ()
 
 
-def test_proxy_that_wants_a_login_is_asked_once(authority, session):
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("origin.test").configure_cert(tls)
+def test_proxy_that_wants_a_login_is_asked_once(server_tls, session):
     with (
-        FaultServer(default=Reply(407), tls=tls, tunnel=True) as proxy,
+        FaultServer(default=Reply(407), tls=server_tls, tunnel=True) as proxy,
         pytest.raises(requests.exceptions.ProxyError) as caught,
     ):
         session.get("https://origin.test/", proxies={"https": proxy.url()})
     assert len(proxy.requests) == len(attempts_of(caught.value)) == 1
 
 
-def test_tunnel_that_the_proxy_cannot_open_is_tried_again_with_any_method(authority, session, tmp_path):
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("origin.test").configure_cert(tls)
-    bundle = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(bundle)
-    with FaultServer(Reply(503), Reply(200), Reply(201), tls=tls, tunnel=True) as proxy:
-        response = session.post(
-            "https://origin.test/", data="order", proxies={"https": proxy.url()}, verify=str(bundle)
-        )
+def test_tunnel_that_the_proxy_cannot_open_is_tried_again_with_any_method(server_tls, bundle, session):
+    with FaultServer(Reply(503), Reply(200), Reply(201), tls=server_tls, tunnel=True) as proxy:
+        response = session.post("https://origin.test/", data="order", proxies={"https": proxy.url()}, verify=bundle)
     assert response.status_code == 201
     assert [request.method for request in proxy.requests] == ["CONNECT", "CONNECT", "POST"]
 
 
 @pytest.mark.parametrize("fault", ["stall", "reset", "close"])
-def test_post_is_repeated_when_the_handshake_failed(fault, authority, session, tmp_path):
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
-    bundle = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(bundle)
-    with FaultServer(Reply(201), tls=tls, handshakes=(fault, "ok")) as server:
-        response = session.post(server.url("/"), data="order", timeout=0.3, verify=str(bundle))
+def test_post_is_repeated_when_the_handshake_failed(fault, server_tls, bundle, session):
+    with FaultServer(Reply(201), tls=server_tls, handshakes=(fault, "ok")) as server:
+        response = session.post(server.url("/"), data="order", timeout=0.3, verify=bundle)
     assert response.status_code == 201
     assert [request.body for request in server.requests] == [b"order"]
     assert "before the request was sent" in attempts_of(response)[0].reason

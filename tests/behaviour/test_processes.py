@@ -6,7 +6,6 @@ import itertools
 import multiprocessing
 import os
 import socket
-import ssl
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -50,21 +49,17 @@ def forked():
 
 
 @pytest.fixture(params=["http", "https"])
-def server(request, authority):
-    tls = None
-    if request.param == "https":
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("127.0.0.1").configure_cert(tls)
+def server(request, server_tls):
+    tls = server_tls if request.param == "https" else None
     with FaultServer(default=busy_at_first(), tls=tls) as running:
         yield running
 
 
 @pytest.fixture
-def warm(server, authority, tmp_path):
+def warm(server, bundle):
     """A session with an open connection."""
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     with resilient_session(backoff_factor=0, logger=None) as session:
-        session.verify = str(tmp_path / "ca.pem")
+        session.verify = bundle
         session.get(server.url("/parent"))
         yield session
 

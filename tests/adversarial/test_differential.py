@@ -1,9 +1,10 @@
 """Where nothing fails, ours is stock: both send the same bytes, and make the same of the same answers.
 
 Hypothesis makes up sessions, requests, answers and proxies; stock `requests` meets them first and then ours, on one
-server, so that even the port in Host is the same. ``DIFFERENTIAL=20000 pytest tests/test_differential.py`` makes
-other examples, and more. Left out are failures worth another try, and bodies that are used up by the time a
-redirect or a challenge asks for them again: stock then sends an empty one, ours says so.
+server, so that even the port in Host is the same. Other examples, and more:
+``DIFFERENTIAL=20000 pytest tests/adversarial/test_differential.py``. Left out are failures worth another try, and
+bodies that are used up by the time a redirect or a challenge asks for them again: stock then sends an empty one,
+and ours says so.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from requests.auth import HTTPBasicAuth, HTTPDigestAuth
 from resilient_session import resilient_session
 from resilient_session.testing import FaultServer, Reply
 
-EXAMPLES = int(os.environ.get("DIFFERENTIAL", "200"))
+EXAMPLES = int(os.environ.get("DIFFERENTIAL", "100"))
 ELSEWHERE = "elsewhere.test"
 RANDOM = re.compile(rb'(cnonce|response)="[0-9a-f]*"')
 """What digest authentication draws, and what follows from it."""

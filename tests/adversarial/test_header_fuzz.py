@@ -1,7 +1,7 @@
 """Answers that are no longer quite HTTP: each is an answer, whole, or an exception of `requests`, and in time.
 
 What a server may say is taken as bytes: valid answers, cut, with bytes flipped, lines put in, doubled or blown up.
-The usual run takes seconds; ``FUZZ_SECONDS=600 pytest tests/test_header_fuzz.py`` goes on for ten minutes.
+The usual run takes seconds; ``FUZZ_SECONDS=600 pytest tests/adversarial/test_header_fuzz.py`` goes on for ten minutes.
 """
 
 from __future__ import annotations

@@ -16,27 +16,21 @@ from urllib3.util import ssl_
 from resilient_session import LoggingHTTPAdapter, resilient_session
 from resilient_session._transport._tls import MOST, SharedContexts
 from resilient_session.testing import FaultServer, Reply
+from support.certificates import server_context
 
 pytestmark = pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 CLOSING = Reply(200, "ok", keep_alive=False)
 
 
-def server_tls(authority, *names):
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*names).configure_cert(tls)
-    return tls
+@pytest.fixture(scope="session")
+def stranger_tls():
+    """The TLS context of a server that an authority nobody knows vouches for."""
+    return server_context(trustme.CA(), "127.0.0.1")
 
 
 @pytest.fixture
-def bundle(authority, tmp_path):
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(path)
-    return str(path)
-
-
-@pytest.fixture
-def server(authority):
-    with FaultServer(default=CLOSING, tls=server_tls(authority, "127.0.0.1")) as running:
+def server(server_tls):
+    with FaultServer(default=CLOSING, tls=server_tls) as running:
         yield running
 
 
@@ -88,12 +82,10 @@ def test_threads_share_one_context(server, bundle, made):
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["good", "unverified", "stranger", "wrong name"])))
-def test_bad_certificate_is_refused_whatever_came_before(order, server, bundle, authority):
-    stranger = server_tls(trustme.CA(), "127.0.0.1")
-    wrong_name = server_tls(authority, "elsewhere.test")
+def test_bad_certificate_is_refused_whatever_came_before(order, server, bundle, stranger_tls, misnamed_tls):
     with (
-        FaultServer(default=CLOSING, tls=stranger) as unknown,
-        FaultServer(default=CLOSING, tls=wrong_name) as misnamed,
+        FaultServer(default=CLOSING, tls=stranger_tls) as unknown,
+        FaultServer(default=CLOSING, tls=misnamed_tls) as misnamed,
     ):
         session = resilient_session(total=0, logger=None)
         for step in order * 2:
@@ -113,7 +105,9 @@ def test_connections_that_are_not_verified_share_nothing(server, made):
     assert all(context.verify_mode == ssl.CERT_NONE for context in made)
 
 
-def test_bundle_that_changed_is_read_again(server, bundle, authority, made):
+def test_bundle_that_changed_is_read_again(server, authority, tmp_path, made):
+    bundle = str(tmp_path / "changing.pem")
+    authority.cert_pem.write_to_path(bundle)
     session = resilient_session(total=0, logger=None)
     assert session.get(server.url("/"), verify=bundle).text == "ok"
     trustme.CA().cert_pem.write_to_path(bundle)
@@ -140,16 +134,12 @@ def test_variable_of_requests_names_the_bundle(server, bundle, monkeypatch):
     assert resilient_session().get(server.url("/")).text == "ok"
 
 
-def test_client_certificates_have_contexts_of_their_own(authority, bundle, tmp_path, made):
-    tls = server_tls(authority, "127.0.0.1")
-    tls.verify_mode = ssl.CERT_REQUIRED
-    authority.configure_trust(tls)
+def test_client_certificates_have_contexts_of_their_own(authority, asking_tls, bundle, tmp_path, made):
     mine, key = tmp_path / "mine.pem", tmp_path / "key.pem"
     issued = authority.issue_cert("me@example.test")
     issued.cert_chain_pems[0].write_to_path(mine)
     issued.private_key_pem.write_to_path(key)
-    tls.maximum_version = ssl.TLSVersion.TLSv1_2
-    with FaultServer(default=CLOSING, tls=tls) as server:
+    with FaultServer(default=CLOSING, tls=asking_tls) as server:
         session = resilient_session(total=0, logger=None)
         for _ in range(2):
             assert session.get(server.url("/"), verify=bundle, cert=(str(mine), str(key))).text == "ok"
@@ -199,8 +189,8 @@ def with_pools(**settings):
     return session
 
 
-def test_name_and_fingerprint_of_ones_own_are_checked_in_private(authority, bundle, server, made):
-    with FaultServer(default=CLOSING, tls=server_tls(authority, "elsewhere.test")) as misnamed:
+def test_name_and_fingerprint_of_ones_own_are_checked_in_private(misnamed_tls, bundle, server, made):
+    with FaultServer(default=CLOSING, tls=misnamed_tls) as misnamed:
         shared = resilient_session(total=0, logger=None)
         assert shared.get(server.url("/"), verify=bundle).text == "ok"
         assert with_pools(assert_hostname="elsewhere.test").get(misnamed.url("/"), verify=bundle).text == "ok"
@@ -253,9 +243,8 @@ def test_backend_that_cannot_check_names_in_a_context_shares_nothing(server, bun
     assert len(made) == 2
 
 
-def test_https_proxy_keeps_to_its_own(authority, bundle, made):
-    tls = server_tls(authority, "127.0.0.1")
-    with FaultServer(default=CLOSING, tls=tls) as proxy:
+def test_https_proxy_keeps_to_its_own(server_tls, bundle, made):
+    with FaultServer(default=CLOSING, tls=server_tls) as proxy:
         proxies = {"http": proxy.url(), "https": proxy.url()}
         assert resilient_session(total=0).get("http://origin.test/", proxies=proxies, verify=bundle).text == "ok"
     assert len(made) == 1

@@ -1,0 +1,19 @@
+"""TLS contexts of servers: those that tests share are fixtures, and who changes one makes it here."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import trustme
+
+ORIGIN = "origin.test"
+"""A name that nothing resolves: only a proxy leads there."""
+
+
+def server_context(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+    """Make the TLS context of a server that an authority vouches for, by these names."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
