@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from resilient_session._attempt import Transport, attempt, judge, record
-from resilient_session._call._call import Call
+from resilient_session._call._continuing import resume, suspend
 from resilient_session._call._delivery import deliver, exception_of
 from resilient_session._call._outgoing import Outgoing, SendArguments
 from resilient_session._configured import ConfiguredHTTPAdapter
@@ -74,7 +74,7 @@ class TimeoutHTTPAdapter(ConfiguredHTTPAdapter):
             requests.exceptions.RequestException: as plain `requests` raises it, or a subclass; `attempts_of` has
                 the attempts behind it.
         """
-        call = self._calls.resume(request) or Call(self._settings.values, self.max_retries, self._rules)
+        call = resume(request) or self._new_call()
         arguments = SendArguments(stream=bool(stream), timeout=timeout, verify=verify, cert=cert, proxies=proxies)
         outgoing = Outgoing(call, request, arguments)
         transport = self._transport()
@@ -93,9 +93,9 @@ class TimeoutHTTPAdapter(ConfiguredHTTPAdapter):
             ending = GaveUp if verdict.failed else Recovered
             self._report(ending(tuple(call.attempts)), report, request)
         if tried.failure is not None:
-            raise exception_of(tried.failure, outgoing)
+            raise exception_of(tried.failure, outgoing, tried.response)
         response = deliver(tried.received, outgoing, verdict, tried.in_flight)
-        self._calls.suspend(call, request, response)
+        suspend(call, request, response)
         return response
 
     def _transport(self) -> Transport:

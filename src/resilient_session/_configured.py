@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import urllib3
+from requests.adapters import HTTPAdapter
 
-from resilient_session._call._continuing import OpenCalls
+from resilient_session._call._call import Call
+from resilient_session._config._options import REPLACED_BY_RETRY, TABLE
 from resilient_session._config._settings import Settings
 from resilient_session._config._signature import shows_options
 from resilient_session._forks import renew_in_children
-from resilient_session._policy._carried import retry_from, schedule_of
+from resilient_session._policy._carried import options_from, retry_from, schedule_of
 from resilient_session._policy._decision import Rules
 from resilient_session._transport._hidden_retries import SEND_ONCE
 from resilient_session._transport._in_flight import current
 from resilient_session._transport._known_pools import KnownPools, PoolFindingAdapter
+from resilient_session._transport._pools import SIZES, renewed, sizes_of
 from resilient_session._transport._resolver import Resolver
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from requests import Session
     from typing_extensions import Self, Unpack
 
     from resilient_session._config._options import Options
@@ -27,54 +32,94 @@ if TYPE_CHECKING:
 POSITIONAL = ("pool_connections", "pool_maxsize", "max_retries", "pool_block")
 """The parameters that `HTTPAdapter` takes by position, as this class does."""
 
-_POOLS = ("pool_connections", "pool_maxsize", "pool_block")
-
 
 class ConfiguredHTTPAdapter(PoolFindingAdapter):
     """An `HTTPAdapter` that is made from the options of this library.
 
     Args:
         positional: the four parameters of `HTTPAdapter`, in its order.
-        options: every option of the library, see `Options`.
+        options: every option of the library, see `Options`. Others are passed on to the class that comes next in
+            line, if it is not `HTTPAdapter` itself.
 
     Raises:
         TypeError: an option is unknown, given twice, or of the wrong type.
         ValueError: the value of an option or a variable is out of range.
     """
 
+    _session: ref[Session] | None = None
+    """The session on which the factory mounted the adapter."""
+
     @shows_options("self", positional=POSITIONAL)
     def __init__(self, *positional: int | urllib3.Retry | None, **options: Unpack[Options]) -> None:
-        self._set_up(Settings.of(_named(positional, options)), OpenCalls())
+        named, others = self._split(_named(positional, options))
+        self._set_up(Settings.of(named), others)
+
+    def _split(self, options: dict[str, object]) -> tuple[dict[str, object], dict[str, object]]:
+        """Separate the options from the keywords of a class that is mixed in after ours."""
+        following = super().__init__.__func__  # type: ignore[attr-defined]  # a bound method has it
+        others = options.keys() - TABLE.keys() if following is not HTTPAdapter.__init__ else set()
+        return {name: options[name] for name in options if name not in others}, {n: options[n] for n in others}
 
     @classmethod
-    def with_settings(cls, settings: Settings, calls: OpenCalls) -> Self:
-        """Make an adapter from resolved options, for a session whose adapters share their calls."""
+    def with_settings(cls, settings: Settings) -> Self:
+        """Make an adapter from resolved options."""
         adapter = cls.__new__(cls)
-        adapter._set_up(settings, calls)  # noqa: SLF001 - its own class
+        adapter._set_up(settings, {})  # noqa: SLF001 - its own class
         return adapter
 
-    def _set_up(self, settings: Settings, calls: OpenCalls) -> None:
-        self._configure(settings, calls)
+    def _set_up(self, settings: Settings, others: dict[str, object]) -> None:
+        self._configure(settings)
         options = settings.values
         super().__init__(
             pool_connections=options["pool_connections"],
             pool_maxsize=options["pool_maxsize"],
             max_retries=retry_from(options),
             pool_block=options["pool_block"],
+            **others,
         )
+        renew_in_children(self)
 
-    def _configure(self, settings: Settings, calls: OpenCalls) -> None:
+    def _configure(self, settings: Settings) -> None:
         self._settings = settings
-        self._calls = calls
         self._resolver = Resolver()
         self._known_pools = KnownPools()
-        renew_in_children(self)
+
+    def _new_call(self) -> Call:
+        session = None if self._session is None else self._session()
+        jar = None if session is None else session.cookies
+        return Call(self._settings.values, self.max_retries, self._rules, jar)
+
+    def bind(self, session: Session) -> None:
+        """Let the adapter know the session it is mounted on, unless it knows one."""
+        if self._session is None:
+            self._session = ref(session)
+
+    def reconfigured(self, options: Mapping[str, object], as_class: type[Self] | None = None) -> Self:
+        """Return an adapter with changed options and the pools of this one, which stays as it is."""
+        cls = as_class or type(self)
+        twin = cls.__new__(cls)
+        vars(twin).update(vars(self), _session=None)
+        for slot in _slots(type(self)):
+            if hasattr(self, slot):
+                object.__setattr__(twin, slot, getattr(self, slot))
+        twin._configure(self._settings.changed(options))  # noqa: SLF001 - its own class
+        values = twin.settings.values
+        if options.keys() & {*REPLACED_BY_RETRY, "max_retries"}:
+            twin.max_retries = retry_from(values)
+        else:
+            twin._rules = Rules.of(values)  # noqa: SLF001
+        twin._renew_pools([values[name] for name in SIZES])  # type: ignore[literal-required]  # noqa: SLF001
+        renew_in_children(twin)
+        return twin
+
+    def take_pools_of(self, adapter: HTTPAdapter) -> None:
+        """Use the pools of another adapter, connections included."""
+        self.poolmanager, self.proxy_manager = adapter.poolmanager, adapter.proxy_manager
 
     def __getstate__(self) -> dict[str, Any]:
         """Keep the options in a pickle, even if a subclass has its own ``__attrs__``; they come first."""
         return {
             "_settings": self._settings,
-            "_calls": self._calls,
             "_resolver": self._resolver,
             "_known_pools": self._known_pools,
             **super().__getstate__(),
@@ -88,8 +133,13 @@ class ConfiguredHTTPAdapter(PoolFindingAdapter):
         """Begin anew in a forked child; the parent's objects are kept, because releasing them takes their locks."""
         self._of_parent: object = (self.poolmanager, self.proxy_manager, self._resolver)
         self._resolver = Resolver()
-        self.proxy_manager = {}
-        self.init_poolmanager(self._pool_connections, self._pool_maxsize, block=self._pool_block)
+        self.poolmanager, self.proxy_manager = renewed(self)
+
+    def _renew_pools(self, sizes: list[Any]) -> None:
+        """Replace the pools if their sizes change; what else they were set up with stays."""
+        if sizes != list(sizes_of(self)):
+            self._pool_connections, self._pool_maxsize, self._pool_block = sizes
+            self.poolmanager, self.proxy_manager = renewed(self)
 
     @property
     def max_retries(self) -> urllib3.Retry:
@@ -105,6 +155,8 @@ class ConfiguredHTTPAdapter(PoolFindingAdapter):
     def max_retries(self, value: urllib3.Retry | int) -> None:
         if not isinstance(value, urllib3.Retry) or schedule_of(value) is None:
             self._settings = self._settings.changed({"max_retries": value})
+        else:
+            self._settings = self._settings.changed(options_from(value, self._settings.values))
         self._retry = value if isinstance(value, urllib3.Retry) else retry_from(self._settings.values)
         self._rules = Rules.of(self._settings.values)
 
@@ -113,20 +165,12 @@ class ConfiguredHTTPAdapter(PoolFindingAdapter):
         """The resolved options of this adapter."""
         return self._settings
 
-    def reconfigure(self, options: Mapping[str, object]) -> None:
-        """Change options; the others stay."""
-        settings = self._settings.changed(options)
-        repool = any(settings.values[name] != self._settings.values[name] for name in _POOLS)  # type: ignore[literal-required]
-        self._settings = settings
-        self.max_retries = retry_from(settings.values)
-        if repool:
-            self.close()
-            self.proxy_manager = {}
-            self.init_poolmanager(*(settings.values[name] for name in _POOLS))  # type: ignore[literal-required]
 
-    def share_calls(self, calls: OpenCalls) -> None:
-        """Keep a redirect from one adapter of a session to another in the same call."""
-        self._calls = calls
+def _slots(cls: type) -> list[str]:
+    """Return the slots of a subclass that has some beside its `__dict__`."""
+    named = (vars(base).get("__slots__", ()) for base in cls.__mro__)
+    slots = [slot for names in named for slot in ((names,) if isinstance(names, str) else names)]
+    return [slot for slot in slots if slot not in {"__dict__", "__weakref__"}]
 
 
 def _named(positional: tuple[object, ...], options: Options) -> dict[str, object]:

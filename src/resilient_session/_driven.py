@@ -9,20 +9,21 @@ from urllib3 import PoolManager
 
 from resilient_session._adapter import LoggingHTTPAdapter
 from resilient_session._attempt import Transport
+from resilient_session._forks import renew_in_children
 from resilient_session._policy._carried import retry_from
 from resilient_session._transport._hidden_retries import hide_retries
 from resilient_session._transport._in_flight import current
-from resilient_session._transport._pools import instrument, instrument_proxy
+from resilient_session._transport._pools import instrument, instrument_proxy, renewed
+from resilient_session._transport._resolver import Resolver
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
     from requests.adapters import BaseAdapter
     from typing_extensions import Self
 
-    from resilient_session._call._continuing import OpenCalls
     from resilient_session._config._settings import Settings
 
-_OWN = ("inner", "_settings", "_calls", "_resolver", "_known_pools", "_retry", "_rules", "_of_parent")
+_OWN = ("inner", "_settings", "_resolver", "_known_pools", "_retry", "_rules", "_session", "_of_parent")
 """The attributes of the driver itself. All others are the driven adapter's."""
 
 
@@ -36,12 +37,13 @@ class DrivenHTTPAdapter(LoggingHTTPAdapter):
     inner: Any = None
 
     @classmethod
-    def around(cls, inner: BaseAdapter, settings: Settings, calls: OpenCalls) -> Self:
+    def around(cls, inner: BaseAdapter, settings: Settings) -> Self:
         """Drive an adapter."""
         adapter = cls.__new__(cls)
         adapter.inner = inner
-        adapter._configure(settings, calls)  # noqa: SLF001 - its own class
+        adapter._configure(settings)  # noqa: SLF001 - its own class
         adapter.max_retries = retry_from(settings.values)
+        renew_in_children(adapter)
         return adapter
 
     def __getattr__(self, name: str) -> Any:
@@ -58,16 +60,27 @@ class DrivenHTTPAdapter(LoggingHTTPAdapter):
 
     def __getstate__(self) -> dict[str, Any]:
         """Keep the driven adapter in a pickle, which has pools of its own."""
-        return {name: vars(self)[name] for name in _OWN if name in vars(self) and name != "_of_parent"}
+        own = vars(self)
+        return {name: own[name] for name in _OWN if name in own and name not in {"_session", "_of_parent"}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._configure(self._settings, self._calls)
+        renew_in_children(self)
 
     def renew_after_fork(self) -> None:
-        """Begin anew in a forked child."""
-        self._of_parent = self._resolver
-        self._configure(self._settings, self._calls)
+        """Begin anew in a forked child, the driven adapter included."""
+        inner = self.inner
+        self._of_parent = (
+            self._resolver,
+            getattr(inner, "poolmanager", None),
+            getattr(inner, "proxy_manager", None),
+        )
+        self._resolver = Resolver()
+        if isinstance(inner, HTTPAdapter):
+            inner.poolmanager, inner.proxy_manager = renewed(inner)
+
+    def _renew_pools(self, sizes: list[Any]) -> None:
+        """Leave the pools of the driven adapter as they are."""
 
     def close(self) -> None:
         """Close the driven adapter's connections."""

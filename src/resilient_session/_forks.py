@@ -29,8 +29,14 @@ def renew_in_children(inherited: Inherited) -> None:
 
 
 def _renew() -> None:
+    errors = []
     for inherited in list(_inherited):
-        inherited.renew_after_fork()
+        try:
+            inherited.renew_after_fork()
+        except Exception as error:  # noqa: BLE001, PERF203 - one that fails must not keep the others from it
+            errors.append(error)
+    if errors:
+        raise errors[0]  # Python reports it as an exception that is ignored
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks

@@ -10,12 +10,12 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from resilient_session._adapter import LoggingHTTPAdapter, TimeoutHTTPAdapter
-from resilient_session._call._continuing import OpenCalls
 from resilient_session._config._options import REPLACED_BY_RETRY, Options
 from resilient_session._config._settings import Settings, short_repr
 from resilient_session._config._signature import shows_options
 from resilient_session._driven import DrivenHTTPAdapter
 from resilient_session._policy._carried import is_stock
+from resilient_session._transport._pools import SIZES, is_as_constructed, sizes_of
 
 if TYPE_CHECKING:
     from requests.adapters import BaseAdapter
@@ -57,20 +57,21 @@ def resilient_session(session: requests.Session | None = None, **options: Unpack
     return wrap(session, options, keep_pools=True)
 
 
-def wrap(session: S, options: Options, *, keep_pools: bool) -> S:
+def wrap(session: S, options: Options, *, keep_pools: bool, keep_ours: bool = False) -> S:
     """Replace the adapter of every mounted http(s) prefix of a session, in one assignment.
 
     Args:
         session: the session; other threads may be using it.
         options: the options that the caller set.
         keep_pools: whether pool sizes that the caller did not set are copied from the old adapters.
+        keep_ours: whether adapters of this library keep their options.
     """
     if type(session).get_adapter is not requests.Session.get_adapter:
         message = f"{type(session).__name__} overrides get_adapter() and may bypass the resilient adapters"
         warnings.warn(message, UserWarning, stacklevel=4)
     if isinstance(vars(session).get(_GET_ADAPTER), WrapOnFirstUse):
-        del vars(session)[_GET_ADAPTER]
-    mounting = Mounting(options, keep_pools=keep_pools)
+        vars(session).pop(_GET_ADAPTER, None)
+    mounting = Mounting(session, {} if keep_ours else options, Settings.of(options), keep_pools=keep_pools)
     session.adapters = OrderedDict(
         (prefix, mounting.resilient(adapter) if _is_http(prefix) else adapter)
         for prefix, adapter in list(session.adapters.items())
@@ -91,63 +92,69 @@ class WrapOnFirstUse:
         vars(session)[_GET_ADAPTER] = cls(session, options)
 
     def __call__(self, url: str) -> BaseAdapter:
-        return wrap(self._session, self._options, keep_pools=True).get_adapter(url)
+        return wrap(self._session, self._options, keep_pools=True, keep_ours=True).get_adapter(url)
 
 
 _GET_ADAPTER = "get_adapter"
 
 
 class Mounting:
-    """Maps the adapters of one session to resilient ones.
+    """Maps the adapters of one session to resilient ones; none of them is changed, for others may hold it.
 
     Args:
-        options: the options that the caller set.
-        keep_pools: whether pool sizes that the caller did not set are copied from the old adapters.
+        session: the session.
+        changes: the options that change in adapters of this library.
+        settings: the resolved options of adapters that become resilient now.
+        keep_pools: whether pools, and pool sizes that the caller did not set, are taken from the old adapters.
     """
 
-    def __init__(self, options: Options, *, keep_pools: bool) -> None:
-        self._options = options
+    def __init__(
+        self, session: requests.Session, changes: Options, settings: Settings, *, keep_pools: bool
+    ) -> None:
+        self._session = session
+        self._changes = changes
+        self._settings = settings
         self._keep_pools = keep_pools
-        self._settings = Settings.of(options)
-        self._calls = OpenCalls()
         self._replacements: dict[int, BaseAdapter] = {}
 
     def resilient(self, adapter: BaseAdapter) -> BaseAdapter:
         """Return the replacement of an adapter; an adapter mounted twice gets one replacement."""
         if id(adapter) not in self._replacements:
-            self._replacements[id(adapter)] = self._replacement(adapter)
+            replacement = self._replacement(adapter)
+            replacement.bind(self._session)
+            self._replacements[id(adapter)] = replacement
         return self._replacements[id(adapter)]
 
-    def _replacement(self, adapter: BaseAdapter) -> BaseAdapter:
+    def _replacement(self, adapter: BaseAdapter) -> TimeoutHTTPAdapter:
         if isinstance(adapter, TimeoutHTTPAdapter):
             return self._reconfigured(adapter)
-        cls = TimeoutHTTPAdapter if self._settings.values["logger"] is None else LoggingHTTPAdapter
-        if type(adapter) is HTTPAdapter:
-            return cls.with_settings(self._adopted_settings(adapter), self._calls)
-        return DrivenHTTPAdapter.around(adapter, self._adopted_settings(adapter), self._calls)
+        settings = self._adopted_settings(adapter)
+        if not (isinstance(adapter, HTTPAdapter) and is_as_constructed(adapter)):
+            return DrivenHTTPAdapter.around(adapter, settings)
+        cls = TimeoutHTTPAdapter if settings.values["logger"] is None else LoggingHTTPAdapter
+        replacement = cls.with_settings(settings)
+        if sizes_of(adapter) == sizes_of(replacement):
+            replacement.take_pools_of(adapter)
+        return replacement
 
-    def _reconfigured(self, adapter: TimeoutHTTPAdapter) -> BaseAdapter:
-        if type(adapter) is TimeoutHTTPAdapter and self._options.get("logger") is not None:
-            return LoggingHTTPAdapter.with_settings(adapter.settings.changed(self._options), self._calls)
-        adapter.reconfigure(self._options)
-        adapter.share_calls(self._calls)
-        return adapter
+    def _reconfigured(self, adapter: TimeoutHTTPAdapter) -> TimeoutHTTPAdapter:
+        if not self._changes:
+            return adapter
+        logs = type(adapter) is TimeoutHTTPAdapter and self._changes.get("logger") is not None
+        return adapter.reconfigured(self._changes, LoggingHTTPAdapter if logs else None)
 
     def _adopted_settings(self, adapter: BaseAdapter) -> Settings:
         """Resolve the options, with retries and pool sizes of the old adapter unless the caller sets them."""
         retries = getattr(adapter, "max_retries", None)
+        given = self._settings.given
         adopted: dict[str, object] = {}
-        replaced = self._options.keys() & {*REPLACED_BY_RETRY, "max_retries"}
-        if retries is not None and not is_stock(retries) and not replaced:
+        if retries is not None and not is_stock(retries) and not given.keys() & {*REPLACED_BY_RETRY, "max_retries"}:
             adopted["max_retries"] = retries
         if self._keep_pools and isinstance(adapter, HTTPAdapter):
-            adopted |= {name: getattr(adapter, f"_{name}") for name in _POOLS}
+            adopted |= zip(SIZES, sizes_of(adapter), strict=True)
             for name in ("pool_connections", "pool_maxsize"):
                 adopted[name] = max(1, adopted[name])  # type: ignore[call-overload]  # requests accepts 0 as well
-        return Settings.of({**adopted, **self._options}) if adopted else self._settings
-
-
-_POOLS = ("pool_connections", "pool_maxsize", "pool_block")
+        return Settings.of({**adopted, **given}) if adopted else self._settings
 
 
 def _is_http(prefix: str) -> bool:

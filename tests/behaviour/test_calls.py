@@ -31,9 +31,12 @@ def test_redirects_share_the_counts_of_their_call(session):
     assert len(response.raw.retries.history) == 3
 
 
-def test_redirect_to_another_scheme_is_the_same_call(clock):
-    session = resilient_session(clock=clock)
-    assert session.get_adapter("http://")._calls is session.get_adapter("https://")._calls
+def test_redirect_to_another_scheme_is_the_same_call(session, server_tls, bundle):
+    with (
+        FaultServer(tls=server_tls) as other,
+        FaultServer(Reply(302, headers={"Location": other.url("/")})) as server,
+    ):
+        assert [one.status for one in attempts_of(session.get(server.url("/"), verify=bundle))] == [302, 200]
 
 
 @pytest.mark.parametrize("keep", [True, False], ids=["kept", "dropped"])

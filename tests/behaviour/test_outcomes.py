@@ -11,6 +11,7 @@ import requests
 import urllib3
 
 from resilient_session import DeadlineExceeded, TimeoutHTTPAdapter, attempts_of, resilient_session
+from resilient_session._call import _continuing
 from resilient_session.testing import FaultServer, Reply, black_hole, refused_url
 
 
@@ -318,7 +319,7 @@ def test_call_whose_redirect_broke_is_over_and_its_response_gone(session):
                     session.send(prepared, allow_redirects=False)
                 assert len(attempts_of(caught.value)) == 1
                 del caught
-            assert not session.get_adapter("http://")._calls._asking
+            assert not _continuing._asking
     finally:
         gc.enable()
 

@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from resilient_session import LoggingHTTPAdapter, TimeoutHTTPAdapter, resilient_session
+from resilient_session.testing import FaultServer
 from support.certificates import server_context
 
 pytest.importorskip("requests_toolbelt")
@@ -84,6 +85,10 @@ def test_source_address_is_used_by_every_attempt(make, faulty, keeps_promises):
     )
 
 
-def test_adapter_with_a_parameter_of_its_own_cannot_come_after_ours():
-    with pytest.raises(TypeError, match="unknown option 'source_address'"):
-        SourceLast(source_address="127.0.0.2")
+def test_adapter_with_a_parameter_of_its_own_can_come_after_ours():
+    with FaultServer() as server, requests.Session() as session:
+        session.mount("http://", SourceLast(source_address="127.0.0.2", total=1))
+        assert session.get(server.url("/")).status_code == 200
+    assert session.get_adapter("http://").max_retries.total == 1
+    with pytest.raises(TypeError, match="totl"):
+        SourceLast(source_address="127.0.0.2", totl=1)

@@ -1,14 +1,11 @@
 """A call of the user's, over all the requests that it takes."""
 
-import copy
-import pickle
-
 import pytest
 from requests import PreparedRequest, Request, Response
 from urllib3 import Retry
 
 from resilient_session._call._call import Call
-from resilient_session._call._continuing import OpenCalls
+from resilient_session._call._continuing import resume, suspend
 from resilient_session._config._settings import Settings
 from resilient_session._policy._decision import Rules
 
@@ -33,11 +30,6 @@ def copied(request, url=HERE, **headers):
     copied.url = url
     copied.headers.update(headers)
     return copied
-
-
-@pytest.fixture
-def calls():
-    return OpenCalls()
 
 
 def call_with(**options):
@@ -67,135 +59,125 @@ def test_a_call_knows_its_deadline(clock):
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_goes_on_at_another_place(calls, call, status):
+def test_a_redirect_goes_on_at_another_place(call, status):
     request = prepared()
     response = answer(request, status, "/b")
-    calls.suspend(call, request, response)
-    assert calls.resume(copied(request, "https://example.com/b")) is call
+    suspend(call, request, response)
+    assert resume(copied(request, "https://example.com/b")) is call
 
 
 @pytest.mark.parametrize("location", [HERE, "/a", "a", "#part", "?", "/a#part"])
-def test_a_redirect_to_itself_goes_on(calls, call, location):
+def test_a_redirect_to_itself_goes_on(call, location):
     request = prepared()
     response = answer(request, 302, location)
-    calls.suspend(call, request, response)
-    assert calls.resume(copied(request)) is call
+    suspend(call, request, response)
+    assert resume(copied(request)) is call
 
 
 @pytest.mark.parametrize("location", ["/b", "http://[", "https://example.com/a/"])
-def test_a_copy_that_goes_to_the_old_place_is_a_call_of_its_own(calls, call, location):
+def test_a_copy_that_goes_to_the_old_place_is_a_call_of_its_own(call, location):
     request = prepared()
     response = answer(request, 302, location)
-    calls.suspend(call, request, response)
-    assert calls.resume(copied(request)) is None
+    suspend(call, request, response)
+    assert resume(copied(request)) is None
 
 
-def test_the_same_request_sent_again_after_a_redirect_is_a_call_of_its_own(calls, call):
+def test_the_same_request_sent_again_after_a_redirect_is_a_call_of_its_own(call):
     request = prepared()
     response = answer(request, 302, HERE)
-    calls.suspend(call, request, response)
-    assert calls.resume(request) is None
+    suspend(call, request, response)
+    assert resume(request) is None
     del response
 
 
-def test_the_next_request_of_a_redirect_that_is_sent_by_hand_is_a_call_of_its_own(calls, call):
+def test_the_next_request_of_a_redirect_that_is_sent_by_hand_is_a_call_of_its_own(call):
     request = prepared()
     response = answer(request, 302, "/b")
     response._next = copied(request, "https://example.com/b")
-    calls.suspend(call, request, response)
-    assert calls.resume(response.next) is None
+    suspend(call, request, response)
+    assert resume(response.next) is None
 
 
 @pytest.mark.parametrize("status", [401, 407])
-@pytest.mark.parametrize("header", ["Authorization", "Proxy-Authorization"])
-def test_a_challenge_goes_on_with_a_request_that_is_signed_anew(calls, call, status, header):
+@pytest.mark.parametrize("header", ["Authorization", "Proxy-Authorization", "X-Api-Token", "Cookie"])
+def test_a_challenge_goes_on_with_a_request_that_is_signed_anew(call, status, header):
     request = prepared()
     response = answer(request, status)
-    calls.suspend(call, request, response)
-    assert calls.resume(copied(request, **{header: "Digest one"})) is call
+    suspend(call, request, response)
+    assert resume(copied(request, **{header: "Digest one"})) is call
 
 
-def test_a_challenge_goes_on_with_the_same_request_signed_anew(calls, call):
+def test_a_challenge_goes_on_with_the_same_request_signed_anew(call):
     request = prepared(Authorization="Digest one")
     response = answer(request, 401)
-    calls.suspend(call, request, response)
+    suspend(call, request, response)
     request.headers["Authorization"] = "Digest two"
-    assert calls.resume(request) is call
+    assert resume(request) is call
     del response
 
 
-def test_a_challenged_request_that_is_sent_again_as_it_was_is_a_call_of_its_own(calls, call):
+def test_a_challenged_request_that_is_sent_again_as_it_was_is_a_call_of_its_own(call):
     request = prepared(Authorization="Digest one")
     response = answer(request, 401)
-    calls.suspend(call, request, response)
-    assert calls.resume(copied(request)) is None
+    suspend(call, request, response)
+    assert resume(copied(request)) is None
     del response
 
 
 @pytest.mark.parametrize(
     ("status", "location"), [(200, None), (200, "/b"), (302, None), (304, "/b"), (403, None), (503, None)]
 )
-def test_no_other_answer_asks_for_another_request(calls, call, status, location):
+def test_no_other_answer_asks_for_another_request(call, status, location):
     request = prepared()
     response = answer(request, status, location)
-    calls.suspend(call, request, response)
-    assert calls.resume(copied(request, "https://example.com/b", Authorization="Digest one")) is None
+    suspend(call, request, response)
+    assert resume(copied(request, "https://example.com/b", Authorization="Digest one")) is None
 
 
-def test_a_request_that_shares_no_hooks_belongs_to_no_call(calls, call):
+def test_a_request_that_shares_no_hooks_belongs_to_no_call(call):
     request = prepared()
     response = answer(request, 302, "/b")
-    calls.suspend(call, request, response)
-    assert calls.resume(prepared("https://example.com/b")) is None
-    assert calls.resume(copied(request, "https://example.com/b")) is call
+    suspend(call, request, response)
+    assert resume(prepared("https://example.com/b")) is None
+    assert resume(copied(request, "https://example.com/b")) is call
     del response
 
 
-def test_a_call_ends_with_the_response_that_asked_for_more(calls, call):
+def test_a_call_ends_with_the_response_that_asked_for_more(call):
     request = prepared()
     response = answer(request, 302, "/b")
-    calls.suspend(call, request, response)
+    suspend(call, request, response)
     del response
-    assert calls.resume(copied(request, "https://example.com/b")) is None
+    assert resume(copied(request, "https://example.com/b")) is None
 
 
-def test_a_response_whose_request_was_swapped_asks_for_nothing(calls, call):
+def test_a_response_whose_request_was_swapped_asks_for_nothing(call):
     request = prepared()
     response = answer(request, 302, "/b")
-    calls.suspend(call, request, response)
+    suspend(call, request, response)
     response.request = prepared()
-    assert calls.resume(copied(request, "https://example.com/b")) is None
+    assert resume(copied(request, "https://example.com/b")) is None
 
 
-def test_a_call_is_taken_up_once(calls, call):
+def test_a_call_is_taken_up_once(call):
     request = prepared()
     response = answer(request, 302, "/b")
-    calls.suspend(call, request, response)
+    suspend(call, request, response)
     following = copied(request, "https://example.com/b")
-    assert calls.resume(following) is call
-    assert calls.resume(following) is None
+    assert resume(following) is call
+    assert resume(following) is None
     assert "call" not in str(vars(response))
 
 
-def test_a_response_whose_notes_were_lost_asks_for_nothing(calls, call):
+def test_a_response_whose_notes_were_lost_asks_for_nothing(call):
     request = prepared()
     response = answer(request, 302, "/b")
     before = {*vars(response)}
-    calls.suspend(call, request, response)
+    suspend(call, request, response)
     for name in {*vars(response)} - before:
         delattr(response, name)
-    assert calls.resume(copied(request, "https://example.com/b")) is None
+    assert resume(copied(request, "https://example.com/b")) is None
 
 
-@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda calls: pickle.loads(pickle.dumps(calls))])  # noqa: S301
-def test_a_copy_of_a_session_has_no_open_calls(calls, call, clone):
-    request = prepared()
-    response = answer(request, 302, "/b")
-    calls.suspend(call, request, response)
-    assert clone(calls).resume(copied(request, "https://example.com/b")) is None
-    assert calls.resume(copied(request, "https://example.com/b")) is call
-    del response
-
-
-def test_a_request_that_was_never_prepared_belongs_to_no_call(calls):
-    assert calls.resume(PreparedRequest()) is None
+def test_a_request_that_was_never_prepared_belongs_to_no_call():
+    assert resume(PreparedRequest()) is None

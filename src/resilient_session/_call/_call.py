@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from resilient_session._time import Deadline
 
 if TYPE_CHECKING:
+    from http.cookiejar import CookieJar
+
     import urllib3
 
     from resilient_session._config._options import Options
@@ -21,6 +23,7 @@ class Call:
         options: the settings that rule it, whichever adapter its redirects lead to.
         retries: the retries it has.
         rules: the policy's other rules.
+        jar: the cookies of the session; None if the adapter does not know its session.
 
     Attributes:
         retries: the counts that are left, and urllib3's history of what used them up.
@@ -30,12 +33,15 @@ class Call:
         deadline: when the call must be over; None for no deadline.
     """
 
-    __slots__ = ("attempts", "consumed_body", "deadline", "key", "options", "retries", "rules")
+    __slots__ = ("attempts", "consumed_body", "deadline", "jar", "key", "options", "retries", "rules")
 
-    def __init__(self, options: Options, retries: urllib3.Retry, rules: Rules) -> None:
+    def __init__(
+        self, options: Options, retries: urllib3.Retry, rules: Rules, jar: CookieJar | None = None
+    ) -> None:
         self.options = options
         self.retries = retries
         self.rules = rules
+        self.jar = jar
         self.attempts: list[Attempt] = []
         self.key: str | None = None
         self.consumed_body: object = None

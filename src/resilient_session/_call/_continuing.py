@@ -5,7 +5,9 @@ challenge. Such a request shares its `hooks` dict with the one before it; but so
 the user, which is a call of its own. So a call continues only
 
 - while the response that asks for another request is alive: a redirect, or a challenge (401, 407);
-- with a request that does what was asked: one that goes to another place, or that is signed anew.
+- with a request that does what was asked: one that goes to another place, or that is changed after a challenge.
+
+Which session or adapter sends it does not matter, so one table serves the process.
 """
 
 from __future__ import annotations
@@ -23,32 +25,27 @@ if TYPE_CHECKING:
     from resilient_session._call._call import Call
 
 CHALLENGES = frozenset({401, 407})
-_SIGNATURES = ("Authorization", "Proxy-Authorization")
 _ASKED = "_resilient_asked"
 
 
-class OpenCalls:
-    """The calls that a later request may continue. The adapters of a session share them."""
+_asking: WeakValueDictionary[tuple[int, int], Response] = WeakValueDictionary()
+"""The responses that ask for another request. An entry is unique while its response, and so the `hooks`, live."""
 
-    def __init__(self) -> None:
-        self._asking: WeakValueDictionary[tuple[int, int], Response] = WeakValueDictionary()
 
-    def __reduce__(self) -> tuple[type[OpenCalls], tuple[()]]:
-        return type(self), ()
+def resume(request: PreparedRequest) -> Call | None:
+    """Return the call that a request continues; None if it begins one."""
+    response = _asking.pop(_key(request), None) if _asking else None
+    asked: _Asked | None = None if response is None else vars(response).pop(_ASKED, None)
+    if response is None or asked is None or not asked.is_met_by(request, response):
+        return None
+    return asked.call
 
-    def resume(self, request: PreparedRequest) -> Call | None:
-        """Return the call that a request continues; None if it begins one."""
-        response = self._asking.pop(_key(request), None) if self._asking else None
-        asked: _Asked | None = None if response is None else vars(response).pop(_ASKED, None)
-        if response is None or asked is None or not asked.is_met_by(request, response):
-            return None
-        return asked.call
 
-    def suspend(self, call: Call, request: PreparedRequest, response: Response) -> None:
-        """Keep a call open for as long as its response lives, if that asks for another request."""
-        if response.status_code in CHALLENGES or is_redirect(response):
-            vars(response)[_ASKED] = _Asked(call, request)
-            self._asking[_key(request)] = response
+def suspend(call: Call, request: PreparedRequest, response: Response) -> None:
+    """Keep a call open for as long as its response lives, if that asks for another request."""
+    if response.status_code in CHALLENGES or is_redirect(response):
+        vars(response)[_ASKED] = _Asked(call, request)
+        _asking[_key(request)] = response
 
 
 def _key(request: PreparedRequest) -> tuple[int, int]:
@@ -59,20 +56,20 @@ def _key(request: PreparedRequest) -> tuple[int, int]:
 class _Asked:
     """A request as it was when its response asked for another."""
 
-    __slots__ = ("_request", "_signatures", "_url", "call")
+    __slots__ = ("_content", "_request", "_url", "call")
 
     def __init__(self, call: Call, request: PreparedRequest) -> None:
         self.call = call
         self._request = id(request)
         self._url = str(request.url)
-        self._signatures = _signatures(request)
+        self._content = _content(request)
 
     def is_met_by(self, request: PreparedRequest, response: Response) -> bool:
         """Whether a request does what the response asked for, and is not the old one once more."""
         if response.request.hooks is not request.hooks or request is response.next:
             return False
         if not is_redirect(response):
-            return _signatures(request) != self._signatures
+            return _content(request) != self._content
         return id(request) != self._request and (request.url != self._url or self._points_to_itself(response))
 
     def _points_to_itself(self, response: Response) -> bool:
@@ -83,5 +80,6 @@ class _Asked:
         return urldefrag(target).url == urldefrag(self._url).url
 
 
-def _signatures(request: PreparedRequest) -> tuple[object, ...]:
-    return tuple(request.headers.get(name) for name in _SIGNATURES)
+def _content(request: PreparedRequest) -> tuple[object, ...]:
+    """Return all of a request in which a response to a challenge may differ: a header, or a token in the URL."""
+    return str(request.url), tuple(request.headers.items())

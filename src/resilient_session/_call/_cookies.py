@@ -9,22 +9,32 @@ from urllib.parse import urlsplit
 from requests.cookies import RequestsCookieJar, extract_cookies_to_jar, get_cookie_header
 
 if TYPE_CHECKING:
+    from http.cookiejar import CookieJar
+
     from requests import PreparedRequest, Response
 
 
-def carry(request: PreparedRequest, response: Response) -> PreparedRequest:
+def carry(request: PreparedRequest, response: Response, session_jar: CookieJar | None) -> PreparedRequest:
     """Return the request with the cookies of a response, as `Session` does from hop to hop.
 
-    The caller's request is not changed, and a Cookie header written by hand stays as it is.
+    The caller's request is not changed, and a Cookie header written by hand stays as it is. The cookie policy is
+    the session's.
     """
     carrying = request.copy()
     jar = carrying._cookies if carrying._cookies is not None else RequestsCookieJar()  # noqa: SLF001 - as Session
     written = carrying.headers.pop("Cookie", None)
     if written != get_cookie_header(jar, carrying):
         return request
+    if session_jar is not None:
+        jar.set_policy(session_jar._policy)  # type: ignore[attr-defined]  # noqa: SLF001 - as its own copy() does
     extract_cookies_to_jar(jar, request, response.raw)
     carrying.prepare_cookies(jar)
     return carrying
+
+
+def keep(session_jar: CookieJar, request: PreparedRequest, response: Response) -> None:
+    """Put the cookies of a failed attempt into the session, as `Session` does with those of the last response."""
+    extract_cookies_to_jar(session_jar, request, response.raw)
 
 
 def set_by(response: Response) -> tuple[str, ...]:

@@ -41,9 +41,11 @@ def deliver(response: Response, outgoing: Outgoing, verdict: Stop, in_flight: In
     return response
 
 
-def exception_of(failure: Failure, outgoing: Outgoing) -> Exception:
-    """Return the exception that a call ends with."""
+def exception_of(failure: Failure, outgoing: Outgoing, response: Response | None) -> Exception:
+    """Return the exception that a call ends with; `response` is the one whose body broke, if there is one."""
     error = failure.error
+    if response is not None and outgoing.call.jar is not None:
+        cookies.keep(outgoing.call.jar, outgoing.request, response)
     if outgoing.default_timeouts:
         append_hint(error, f"(the default timeout {tuple(outgoing.timeouts)}; timeout= changes it)")
     with contextlib.suppress(AttributeError, TypeError):  # the user's own class, which takes no attribute

@@ -56,7 +56,7 @@ class Outgoing:
         idle_limit: seconds for which a pooled connection may have been idle; None for no limit.
         url: the URL as it may be shown.
         failed_connects: how many attempts failed to connect so far.
-        set_cookies: the Set-Cookie headers of failed attempts.
+        set_cookies: the Set-Cookie headers of failed attempts, if the call cannot put them into its session.
 
     Raises:
         UnrewindableBodyError: the call sent this body before, and it cannot be sent again.
@@ -100,8 +100,12 @@ class Outgoing:
         following = copy.copy(self)
         following.failed_connects += not connected
         if response is not None and set_cookies:
-            following.set_cookies += set_cookies
-            following.request = cookies.carry(self.request, response)
+            jar = self.call.jar
+            following.request = cookies.carry(self.request, response, jar)
+            if jar is None:
+                following.set_cookies += set_cookies
+            else:
+                cookies.keep(jar, self.request, response)
         return following
 
 

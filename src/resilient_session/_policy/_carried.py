@@ -6,6 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any, cast
 
 import urllib3
+from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, MaxRetryError
 
 from resilient_session._policy._backoff import Backoff
@@ -39,7 +40,11 @@ class CarriedRetry(urllib3.Retry):
 
     def new(self, **kw: Any) -> Self:
         """Copy with changes; `increment` does this for each retry."""
-        return super().new(**{"schedule": self.schedule, **kw})
+        schedule = self.schedule
+        if schedule is not None and kw.keys() & {"backoff_factor", "backoff_max"}:
+            factor, ceiling = kw.get("backoff_factor", schedule.factor), kw.get("backoff_max", schedule.ceiling)
+            schedule = schedule._replace(factor=factor, ceiling=ceiling)
+        return super().new(**{"schedule": schedule, **kw})
 
     def get_backoff_time(self) -> float:
         """Return the seconds to wait now; `history` holds the retries so far."""
@@ -83,14 +88,26 @@ def retry_from(options: Options) -> urllib3.Retry:
     )
 
 
+def options_from(retries: urllib3.Retry, options: Options) -> dict[str, object]:
+    """Return the options in which a Retry of ours differs: somebody changed it with `new()` and assigned it."""
+    ours = retry_from(options)
+    return {name: getattr(retries, name) for name in _FIELDS if getattr(retries, name) != getattr(ours, name)}
+
+
+_FIELDS = (
+    "total", "connect", "read", "status", "other", "allowed_methods", "status_forcelist", "backoff_factor",
+    "backoff_max", "raise_on_status", "respect_retry_after_header",
+)  # fmt: skip
+
+
 def schedule_of(retries: urllib3.Retry) -> Backoff | None:
     """Return the waits set by options; None for a given Retry, which has urllib3's own."""
     return retries.schedule if isinstance(retries, CarriedRetry) else None
 
 
 def is_stock(retries: object) -> bool:
-    """Whether a Retry is the one that `requests` gives an adapter by default."""
-    return type(retries) is urllib3.Retry and vars(retries) == vars(urllib3.Retry(0, read=False))
+    """Whether a Retry is the one that `requests` gives an adapter by default, whatever DEFAULT_RETRIES is now."""
+    return type(retries) is urllib3.Retry and vars(retries) == vars(HTTPAdapter().max_retries)
 
 
 def allows(retries: urllib3.Retry, method: str) -> bool:

@@ -7,10 +7,12 @@ is handed: the loop around the attempt is the only one that retries. Used direct
 
 from __future__ import annotations
 
+import copy
 import functools
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from requests.adapters import HTTPAdapter
 from requests.utils import prepend_scheme_if_needed, select_proxy
 from urllib3.util import Timeout
 
@@ -23,7 +25,6 @@ from resilient_session._transport._mixin import mixed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from requests.adapters import HTTPAdapter
     from urllib3 import PoolManager
 
     from resilient_session._transport._in_flight import InFlight
@@ -90,3 +91,46 @@ def instrument_proxy(adapter: HTTPAdapter, url: str, proxies: Mapping[str, str])
     if proxy:
         with suppress(Exception):  # the adapter's own send() raises it in a moment
             instrument(adapter.proxy_manager_for(prepend_scheme_if_needed(proxy, "http")))
+
+
+SIZES = ("pool_connections", "pool_maxsize", "pool_block")
+
+
+def sizes_of(adapter: HTTPAdapter) -> tuple[Any, ...]:
+    """Return what an adapter was told of its pools, in the order of `SIZES`; pickles of `requests` rely on it."""
+    return tuple(getattr(adapter, f"_{name}") for name in SIZES)
+
+
+def renewed(adapter: HTTPAdapter) -> tuple[PoolManager, dict[str, Any]]:
+    """Return managers like those of an adapter, with everything they were set up with, but without its pools."""
+    connections, maxsize, block = sizes_of(adapter)
+
+    def empty(manager: PoolManager) -> PoolManager:
+        twin = copy.copy(manager)
+        twin.connection_pool_kw = {**manager.connection_pool_kw, "maxsize": maxsize, "block": block}
+        twin.pools = type(manager.pools)(connections)
+        return twin
+
+    proxies = {proxy: empty(manager) for proxy, manager in list(adapter.proxy_manager.items())}
+    return empty(adapter.poolmanager), proxies
+
+
+def is_as_constructed(adapter: HTTPAdapter) -> bool:
+    """Whether an adapter is a stock one with which nothing was done that its constructor does not do."""
+    if type(adapter) is not HTTPAdapter:
+        return False
+    connections, maxsize, block = sizes_of(adapter)
+    fresh = HTTPAdapter(connections, maxsize, 0, block)
+    if vars(adapter).keys() != vars(fresh).keys():
+        return False
+    pairs = [(adapter.poolmanager, fresh.poolmanager)]
+    with suppress(Exception):  # a proxy that stock refuses
+        pairs += [(manager, fresh.proxy_manager_for(proxy)) for proxy, manager in adapter.proxy_manager.items()]
+    return all(_setting(manager) == _setting(stock) for manager, stock in pairs)
+
+
+def _setting(manager: PoolManager) -> tuple[Any, ...]:
+    """Return what a manager was set up with."""
+    classes = {scheme: _pool_class(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}
+    own = {name: value for name, value in vars(manager).items() if name not in {"pools", "pool_classes_by_scheme"}}
+    return type(manager), classes, own
