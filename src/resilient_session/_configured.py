@@ -15,7 +15,6 @@ from resilient_session._policy._decision import Rules
 from resilient_session._transport._hidden_retries import SEND_ONCE
 from resilient_session._transport._in_flight import current
 from resilient_session._transport._known_pools import KnownPools, PoolFindingAdapter
-from resilient_session._transport._resolver import Resolver
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +65,6 @@ class ConfiguredHTTPAdapter(PoolFindingAdapter):
     def _configure(self, settings: Settings, calls: OpenCalls) -> None:
         self._settings = settings
         self._calls = calls
-        self._resolver = Resolver()
         self._known_pools = KnownPools()
         renew_in_children(self)
 
@@ -75,7 +73,6 @@ class ConfiguredHTTPAdapter(PoolFindingAdapter):
         return {
             "_settings": self._settings,
             "_calls": self._calls,
-            "_resolver": self._resolver,
             "_known_pools": self._known_pools,
             **super().__getstate__(),
         }
@@ -86,8 +83,7 @@ class ConfiguredHTTPAdapter(PoolFindingAdapter):
 
     def renew_after_fork(self) -> None:
         """Begin anew in a forked child; the parent's objects are kept, because releasing them takes their locks."""
-        self._of_parent: object = (self.poolmanager, self.proxy_manager, self._resolver)
-        self._resolver = Resolver()
+        self._of_parent: object = (self.poolmanager, self.proxy_manager)
         self.proxy_manager = {}
         self.init_poolmanager(self._pool_connections, self._pool_maxsize, block=self._pool_block)
 

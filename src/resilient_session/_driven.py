@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from resilient_session._call._continuing import OpenCalls
     from resilient_session._config._settings import Settings
 
-_OWN = ("inner", "_settings", "_calls", "_resolver", "_known_pools", "_retry", "_rules", "_of_parent")
+_OWN = ("inner", "_settings", "_calls", "_known_pools", "_retry", "_rules")
 """The attributes of the driver itself. All others are the driven adapter's."""
 
 
@@ -58,7 +58,7 @@ class DrivenHTTPAdapter(LoggingHTTPAdapter):
 
     def __getstate__(self) -> dict[str, Any]:
         """Keep the driven adapter in a pickle, which has pools of its own."""
-        return {name: vars(self)[name] for name in _OWN if name in vars(self) and name != "_of_parent"}
+        return {name: vars(self)[name] for name in _OWN if name in vars(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -66,7 +66,6 @@ class DrivenHTTPAdapter(LoggingHTTPAdapter):
 
     def renew_after_fork(self) -> None:
         """Begin anew in a forked child."""
-        self._of_parent = self._resolver
         self._configure(self._settings, self._calls)
 
     def close(self) -> None:
@@ -81,7 +80,7 @@ class DrivenHTTPAdapter(LoggingHTTPAdapter):
             manager = getattr(inner, "poolmanager", None)
             if isinstance(manager, PoolManager):
                 instrument(manager)
-        return Transport(self._send_once, inner, self._resolver, trusts_error_types=is_http_adapter)
+        return Transport(self._send_once, inner, trusts_error_types=is_http_adapter)
 
     def _send_once(self, request: PreparedRequest, **arguments: Any) -> Response:
         inner, in_flight = self.inner, current()
