@@ -136,7 +136,7 @@ def test_black_hole_before_a_living_address_costs_at_most_three_tenths_of_a_seco
     assert 0.2 < min(seconds for _, seconds in times) < 0.3
 
 
-def test_four_dead_addresses_are_passed_within_a_connect_timeout_of_a_second(holes, live):
+def test_four_black_holes_are_passed_within_a_connect_timeout_of_a_second(holes, live):
     peer, seconds = took([*(holes() for _ in range(4)), live], 1)
     assert peer == live.sockaddr
     assert seconds < 1
