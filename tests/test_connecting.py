@@ -341,12 +341,13 @@ def test_interrupt_anywhere_closes_all_sockets(holes, live, refused, listener, i
             took([refused, first, live], 0.02)
 
     first = holes()
-    before, point = descriptors(), 1
-    while interrupted_at(point, act, _connecting.__file__):
+    before, interrupts, point = descriptors(), 0, 0
+    while point < interrupts + 20:  # some runs take fewer steps than others
+        point += 1
+        interrupts += interrupted_at(point, act, _connecting.__file__)
         accept_all(listener)
         assert descriptors() == before, point
-        point += 1
-    assert point > 300
+    assert interrupts > 300
 
 
 def test_interrupt_by_a_signal_while_nobody_responds_closes_all(tmp_path):
