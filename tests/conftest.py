@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import ssl
+import sys
+import threading
 
 import pytest
 import trustme
@@ -76,3 +79,49 @@ def asking_tls(authority):
 @pytest.fixture
 def events():
     return []
+
+
+class Interrupted(BaseException):
+    """What a soft time limit raises."""
+
+
+_raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+_raise_in.argtypes = [ctypes.c_ulong, ctypes.py_object]
+
+
+def _interrupted_at(point, act, code):
+    """Do something, in which a thread is interrupted at its n-th step; return whether it came that far.
+
+    The interrupt is one as the interpreter makes it, at the next place where it looks for one. To raise it from the
+    trace function would hit places where none can strike, such as the end of a `with` block.
+    """
+
+    def trace(frame, event, arg):
+        nonlocal steps
+        if frame.f_code.co_filename != code:
+            return None
+        frame.f_trace_opcodes = True
+        steps += event == "opcode"
+        if event == "opcode" and steps == point:
+            sys.settrace(None)
+            return [None, *map(_raise_in, ident, kind)][0]  # no call of Python's: it would be interrupted itself
+        return trace
+
+    steps, ident, kind = 0, (threading.get_ident(),), (Interrupted,)
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        act()
+        for _ in range(3):  # a last place to strike, after the last step
+            pass
+    except Interrupted:
+        return True
+    finally:
+        sys.settrace(before)
+    return steps >= point
+
+
+@pytest.fixture
+def interrupted_at():
+    """A function that interrupts another at its n-th step."""
+    return _interrupted_at

@@ -101,7 +101,7 @@ class TimeoutHTTPAdapter(ConfiguredHTTPAdapter):
     def _transport(self) -> Transport:
         """Return how an attempt is sent: by what comes next in the order of classes."""
         instrument(self.poolmanager)
-        return Transport(self._send_once, self, self._resolver, trusts_error_types=True)
+        return Transport(self._send_once, self, trusts_error_types=True)
 
     def _send_once(self, request: PreparedRequest, **arguments: Any) -> Response:
         if arguments["proxies"]:

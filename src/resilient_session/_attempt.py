@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from resilient_session._call._outgoing import Outgoing
     from resilient_session._policy._failure import Failure
-    from resilient_session._transport._resolver import Resolver
 
 
 class Transport:
@@ -39,18 +38,14 @@ class Transport:
     Args:
         send: sends a request once: the request, and the arguments of an adapter's `send()`.
         sender: the adapter whose `send()` that is.
-        resolver: resolves names.
         trusts_error_types: whether the class of an error may prove that nothing was sent.
     """
 
-    __slots__ = ("resolver", "send", "sender", "trusts_error_types")
+    __slots__ = ("send", "sender", "trusts_error_types")
 
-    def __init__(
-        self, send: Callable[..., Response], sender: object, resolver: Resolver, *, trusts_error_types: bool
-    ) -> None:
+    def __init__(self, send: Callable[..., Response], sender: object, *, trusts_error_types: bool) -> None:
         self.send = send
         self.sender = sender
-        self.resolver = resolver
         self.trusts_error_types = trusts_error_types
 
 
@@ -141,7 +136,6 @@ def attempt(outgoing: Outgoing, transport: Transport) -> Tried:
         transport.sender,
         outgoing.timeouts,
         outgoing.call.deadline,
-        transport.resolver,
         options["clock"],
         failed_connects=outgoing.failed_connects,
         idle_limit=outgoing.idle_limit,

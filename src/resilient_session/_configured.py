@@ -19,7 +19,6 @@ from resilient_session._transport._hidden_retries import SEND_ONCE
 from resilient_session._transport._in_flight import current
 from resilient_session._transport._known_pools import KnownPools, PoolFindingAdapter
 from resilient_session._transport._pools import SIZES, renewed, sizes_of
-from resilient_session._transport._resolver import Resolver
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,7 +80,6 @@ class ConfiguredHTTPAdapter(PoolFindingAdapter):
 
     def _configure(self, settings: Settings) -> None:
         self._settings = settings
-        self._resolver = Resolver()
         self._known_pools = KnownPools()
 
     def _new_call(self) -> Call:
@@ -120,7 +118,6 @@ class ConfiguredHTTPAdapter(PoolFindingAdapter):
         """Keep the options in a pickle, even if a subclass has its own ``__attrs__``; they come first."""
         return {
             "_settings": self._settings,
-            "_resolver": self._resolver,
             "_known_pools": self._known_pools,
             **super().__getstate__(),
         }
@@ -131,8 +128,7 @@ class ConfiguredHTTPAdapter(PoolFindingAdapter):
 
     def renew_after_fork(self) -> None:
         """Begin anew in a forked child; the parent's objects are kept, because releasing them takes their locks."""
-        self._of_parent: object = (self.poolmanager, self.proxy_manager, self._resolver)
-        self._resolver = Resolver()
+        self._of_parent: object = (self.poolmanager, self.proxy_manager)
         self.poolmanager, self.proxy_manager = renewed(self)
 
     def _renew_pools(self, sizes: list[Any]) -> None:

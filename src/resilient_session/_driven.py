@@ -14,7 +14,6 @@ from resilient_session._policy._carried import retry_from
 from resilient_session._transport._hidden_retries import hide_retries
 from resilient_session._transport._in_flight import current
 from resilient_session._transport._pools import instrument, instrument_proxy, renewed
-from resilient_session._transport._resolver import Resolver
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from resilient_session._config._settings import Settings
 
-_OWN = ("inner", "_settings", "_resolver", "_known_pools", "_retry", "_rules", "_session", "_of_parent")
+_OWN = ("inner", "_settings", "_known_pools", "_retry", "_rules", "_session", "_of_parent")
 """The attributes of the driver itself. All others are the driven adapter's."""
 
 
@@ -71,11 +70,9 @@ class DrivenHTTPAdapter(LoggingHTTPAdapter):
         """Begin anew in a forked child, the driven adapter included."""
         inner = self.inner
         self._of_parent = (
-            self._resolver,
             getattr(inner, "poolmanager", None),
             getattr(inner, "proxy_manager", None),
         )
-        self._resolver = Resolver()
         if isinstance(inner, HTTPAdapter):
             inner.poolmanager, inner.proxy_manager = renewed(inner)
 
@@ -94,7 +91,7 @@ class DrivenHTTPAdapter(LoggingHTTPAdapter):
             manager = getattr(inner, "poolmanager", None)
             if isinstance(manager, PoolManager):
                 instrument(manager)
-        return Transport(self._send_once, inner, self._resolver, trusts_error_types=is_http_adapter)
+        return Transport(self._send_once, inner, trusts_error_types=is_http_adapter)
 
     def _send_once(self, request: PreparedRequest, **arguments: Any) -> Response:
         inner, in_flight = self.inner, current()

@@ -16,9 +16,14 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
+from urllib3.connection import HTTPConnection
+from urllib3.util import parse_url
 
 from resilient_session import resilient_session
-from resilient_session.testing import Reply
+from resilient_session._time import SystemClock, Timeouts
+from resilient_session._transport._connections import connection_class
+from resilient_session._transport._in_flight import InFlight, flying
+from resilient_session.testing import FaultServer, Reply
 
 OLDEST = not hasattr(HTTPAdapter, "build_connection_pool_key_attributes")
 OLD_PYTHON = sys.version_info < (3, 11)
@@ -27,6 +32,9 @@ RETRIED = 1.51 if OLDEST else 1.39 if OLD_PYTHON else 1.34
 """Calls that a happy request makes beyond those of stock, which makes 1400 to 1800; and what a retried attempt
 makes, as a multiple of stock's. Measured on 3.10 to 3.13 with requests 2.34.2 and urllib3 2.8.0, and on 3.10 with
 the oldest that we take. A retried attempt records what it was and carries cookies on, which stock's does not."""
+
+CONNECTED = 40
+"""Calls that a new connection makes beyond those of stock, to an address or to a name that has one."""
 
 TOLERANCE = 0.015
 """Of stock's calls, and for a retried attempt twice that; a request that is 3 % dearer is beyond it."""
@@ -107,6 +115,26 @@ def test_retried_attempt_stays_as_cheap_as_it_is(fault_server):
     stock = calls_of_retry(recipe, fault_server)
     ours = calls_of_retry(resilient_session(backoff_factor=0, logger=None), fault_server)
     assert ours <= (RETRIED + 2 * TOLERANCE) * stock
+
+
+def calls_of_connect(connection_class, url):
+    """Count the calls of a new connection, as an attempt makes it."""
+
+    def connect():
+        with flying(InFlight(None, Timeouts(5, 5), None, SystemClock())):
+            connection.connect()
+        connection.close()
+
+    connection = connection_class(url.host.strip("[]"), url.port, timeout=5.0)
+    return calls(connect)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_new_connection_to_an_address_stays_as_cheap_as_it_is(host):
+    with FaultServer(host=host.strip("[]")) as server:
+        url = parse_url(f"http://{host}:{server.port}/")
+        stock = calls_of_connect(HTTPConnection, url)
+        assert calls_of_connect(connection_class(HTTPConnection), url) - stock <= CONNECTED
 
 
 def test_import_brings_little_beyond_what_requests_brings():

@@ -6,7 +6,6 @@ import pytest
 
 from resilient_session._time import Deadline, Timeouts, deadline
 from resilient_session._transport._in_flight import InFlight
-from resilient_session._transport._resolver import Resolver
 from resilient_session.testing import VirtualClock
 
 
@@ -16,7 +15,7 @@ def clock():
 
 
 def in_flight(clock, seconds=None):
-    return InFlight(None, Timeouts(1, 2), seconds and Deadline(seconds, clock), Resolver(), clock)
+    return InFlight(None, Timeouts(1, 2), seconds and Deadline(seconds, clock), clock)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import os
 import re
 import socket
 import sys
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
 import urllib3.connection
@@ -25,16 +26,17 @@ from urllib3.util import connection as urllib3_connection
 
 from resilient_session._forks import renew_in_children
 from resilient_session._time import SystemClock, monotonic
+from resilient_session._transport._connecting import Options, connect, winners
 from resilient_session._transport._in_flight import InFlight, current
 from resilient_session._transport._mixin import mixed
 from resilient_session._transport._reading import ClampedResponse
+from resilient_session._transport._resolver import resolver
 from resilient_session._transport._tls import sharing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from resilient_session._time import Clock
-    from resilient_session._transport._resolver import Address
 
 _OWN_MODULES = frozenset({"urllib3.connection", "urllib3.contrib.socks"})
 _SLICE = 65536
@@ -140,11 +142,21 @@ class ResilientConnection:
 
 
 class ResolvingConnection(ResilientConnection):
-    """A mixin for those of urllib3's connections that connect by themselves, not through SOCKS."""
+    """A mixin that connects by itself, unless `_new_conn` is not urllib3's own at that moment (SOCKS, a patch)."""
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except Exception:  # in the TLS handshake, maybe
+            winners.forget(cast("Any", self)._dns_host)  # noqa: SLF001 - the name that was looked up
+            raise
 
     def _new_conn(self) -> socket.socket:
         """Resolve and connect within the connect timeout. The errors are those of urllib3."""
         own = cast("urllib3.connection.HTTPConnection", self)
+        theirs: Any = super()
+        if not _is_stock(getattr(theirs._new_conn, "__func__", None), urllib3.connection):  # noqa: SLF001
+            return theirs._new_conn()  # type: ignore[no-any-return]  # noqa: SLF001 - a patch or SOCKS
         try:
             sock = _connect_in_time(own, current())
         except (socket.gaierror, UnicodeError) as error:
@@ -165,20 +177,18 @@ class ResolvingConnection(ResilientConnection):
 def _connect_in_time(own: urllib3.connection.HTTPConnection, in_flight: InFlight | None) -> socket.socket:
     host, port = own._dns_host, own.port  # noqa: SLF001 - the name with its final dot, as urllib3 resolves it
 
-    def connect(address: tuple[str, int], timeout: float | None) -> socket.socket:
-        options = own.source_address, own.socket_options
-        return urllib3_connection.create_connection(address, timeout, *options)
-
+    options = Options(own.source_address, own.socket_options)
     if in_flight is None:
-        return connect((host, port), own.timeout)
+        return urllib3_connection.create_connection((host, port), own.timeout, *options)
     in_flight.stage = "looking up the name"
-    if _is_patched():
-        return connect((host, port), in_flight.clamp(own.timeout))
     limit = in_flight.clamp(own.timeout)
+    if not _is_stock(urllib3_connection.create_connection, urllib3_connection):
+        return urllib3_connection.create_connection((host, port), limit, *options)
     end = None if limit is None else monotonic() + limit
-    addresses = in_flight.resolver.addresses(host, port, limit)
+    addresses = resolver.addresses(host, port, limit)
     in_flight.stage = "connecting"
-    sock = _first_to_answer(connect, addresses, in_flight.failed_connects, end)
+    first = in_flight.failed_connects % len(addresses)
+    sock = connect(host, addresses[first:] + addresses[:first], end, options)
     in_flight.stage = "shaking hands over TLS" if hasattr(own, "ssl_context") else "sending the request"
     try:
         sock.settimeout(in_flight.clamp(own.timeout))
@@ -196,36 +206,9 @@ def _slices(data: Any) -> Iterable[Any]:
     return (view[start : start + _SLICE] for start in range(0, len(view), _SLICE))
 
 
-def _first_to_answer(
-    connect: Callable[[tuple[str, int], float | None], socket.socket],
-    addresses: list[Address],
-    failed_connects: int,
-    end: float | None,
-) -> socket.socket:
-    """Connect to the first address that accepts; each has its share of the time.
-
-    A name may resolve to a dead address, which must not use up the time of the others. The next attempt begins with
-    another address.
-    """
-    first = failed_connects % len(addresses)
-    waiting = addresses[first:] + addresses[:first]
-    while True:
-        share = None if end is None else max(end - monotonic(), _LEAST_SHARE) / len(waiting)
-        try:
-            return connect(waiting.pop(0), share)
-        except OSError:
-            if not waiting:
-                raise
-
-
-_LEAST_SHARE = 0.001
-"""Seconds; a timeout of 0 would make a socket non-blocking."""
-
-
-def _is_patched() -> bool:
-    """Whether somebody has replaced urllib3's function, to pin a name to an address."""
-    function = urllib3_connection.create_connection
-    return function.__module__ != "urllib3.util.connection" or hasattr(function, "__wrapped__")
+def _is_stock(function: Any, module: Any) -> bool:
+    """Whether a function is the module's own, and nobody has replaced it."""
+    return type(function) is FunctionType and function.__globals__ is module.__dict__
 
 
 def _enter(in_flight: InFlight | None, stage: str) -> None:
@@ -244,5 +227,4 @@ def connection_class(base: type) -> type:
     """Mix ours into a connection class of urllib3's own; return any other as it is."""
     if base.__module__ not in _OWN_MODULES:
         return base
-    connects_itself = base._new_conn is urllib3.connection.HTTPConnection._new_conn  # type: ignore[attr-defined]  # noqa: SLF001
-    return mixed(ResolvingConnection if connects_itself else ResilientConnection, base)
+    return mixed(ResolvingConnection, base)

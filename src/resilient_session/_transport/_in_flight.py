@@ -13,7 +13,6 @@ from resilient_session._time import Deadline, Timeouts, monotonic, nearest
 
 if TYPE_CHECKING:
     from resilient_session._time import Clock
-    from resilient_session._transport._resolver import Resolver
 
 _SLACK = 0.01
 """Seconds; lowering a socket's timeout by less than this is not worth the system call."""
@@ -26,7 +25,6 @@ class InFlight:
         sender: the adapter that sends; None once it has.
         timeouts: those of the attempt.
         deadline: the deadline of its call; None for none.
-        resolver: resolves names.
         clock: the session's clock, by which pooled connections age.
         failed_connects: attempts of the call that failed to connect: the next address is used first.
         idle_limit: seconds; a pooled connection idle for longer is not used. None for no limit.
@@ -42,7 +40,7 @@ class InFlight:
 
     __slots__ = (
         "_deadline", "_head_end", "clock", "cut_short", "default_timeouts", "failed_connects", "idle_limit",
-        "observed", "resolver", "sender", "share_tls", "stage", "timeouts", "written",
+        "observed", "sender", "share_tls", "stage", "timeouts", "written",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - each is a fact of the attempt
@@ -50,7 +48,6 @@ class InFlight:
         sender: object,
         timeouts: Timeouts,
         deadline: Deadline | None,
-        resolver: Resolver,
         clock: Clock,
         *,
         failed_connects: int = 0,
@@ -60,7 +57,6 @@ class InFlight:
     ) -> None:
         self.sender: object = sender
         self.timeouts = timeouts
-        self.resolver = resolver
         self.clock = clock
         self.failed_connects = failed_connects
         self.idle_limit = idle_limit
