@@ -110,10 +110,6 @@ class ConfiguredHTTPAdapter(PoolFindingAdapter):
         renew_in_children(twin)
         return twin
 
-    def take_pools_of(self, adapter: HTTPAdapter) -> None:
-        """Use the pools of another adapter, connections included."""
-        self.poolmanager, self.proxy_manager = adapter.poolmanager, adapter.proxy_manager
-
     def __getstate__(self) -> dict[str, Any]:
         """Keep the options in a pickle, even if a subclass has its own ``__attrs__``; they come first."""
         return {

@@ -105,7 +105,7 @@ class Mounting:
         session: the session.
         changes: the options that change in adapters of this library.
         settings: the resolved options of adapters that become resilient now.
-        keep_pools: whether pools, and pool sizes that the caller did not set, are taken from the old adapters.
+        keep_pools: whether pool sizes that the caller did not set are taken from the old adapters.
     """
 
     def __init__(
@@ -132,10 +132,7 @@ class Mounting:
         if not (isinstance(adapter, HTTPAdapter) and is_as_constructed(adapter)):
             return DrivenHTTPAdapter.around(adapter, settings)
         cls = TimeoutHTTPAdapter if settings.values["logger"] is None else LoggingHTTPAdapter
-        replacement = cls.with_settings(settings)
-        if sizes_of(adapter) == sizes_of(replacement):
-            replacement.take_pools_of(adapter)
-        return replacement
+        return cls.with_settings(settings)
 
     def _reconfigured(self, adapter: TimeoutHTTPAdapter) -> TimeoutHTTPAdapter:
         if not self._changes:

@@ -92,7 +92,7 @@ def wish(text: str, *, longer_than_allowed: bool = False) -> Row:
 
 BODY = WHOLE * 99
 LONG = {"X-Long": "x" * 2000}
-READ_TIMEOUT = {"once": "ReadTimeout", "timeout": 0.3}
+READ_TIMEOUT = {"once": "ReadTimeout", "timeout": 0.5}
 
 ROWS = (
     *(status(code) for code in (408, 500, 502, 503, 504, 520, 521, 522, 523, 524)),
@@ -134,7 +134,7 @@ ROWS = (
         for what, by, error, limit in (
             ("cut", "close", "ChunkedEncodingError", 5),
             ("reset", "reset", "ChunkedEncodingError", 5),
-            ("stalls", "stall", "ReadTimeout", 0.3),
+            ("stalls", "stall", "ReadTimeout", 0.5),
         )
     ),
     Row("Content-Length too long", Reply(200, WHOLE, length=999, cut="end"), "ChunkedEncodingError"),
@@ -167,7 +167,7 @@ ROWS = (
     Row("gzip body that is none", Reply(200, WHOLE, headers={"Content-Encoding": "gzip"}), "ContentDecodingError"),
     Row("answer whole, connection then closed", Reply(200, WHOLE, cut="end"), f"200 {WHOLE}", NONE),
     *(
-        Row(f"TLS handshake {what}", Reply(200, WHOLE), error, ANY, timeout=0.4, handshake=how, seen=0)
+        Row(f"TLS handshake {what}", Reply(200, WHOLE), error, ANY, timeout=0.6, handshake=how, seen=0)
         for what, how, error in (
             ("stalls", "stall", "ReadTimeout"),
             ("reset", "reset", "ConnectionError"),
@@ -181,7 +181,7 @@ ROWS = (
     ),
     Row("proxy closes on CONNECT", Reply(200, WHOLE), "ProxyError", ANY, connect=Reply.close(), seen=0),
     Row("proxy resets on CONNECT", Reply(200, WHOLE), "ProxyError", ANY, connect=Reply.reset(), seen=0),
-    Row("proxy is silent on CONNECT", Reply(200, WHOLE), "ReadTimeout", ANY, timeout=0.4, connect=Reply.stall(),
+    Row("proxy is silent on CONNECT", Reply(200, WHOLE), "ReadTimeout", ANY, timeout=0.6, connect=Reply.stall(),
         seen=0),
 )  # fmt: skip
 
