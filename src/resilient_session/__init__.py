@@ -9,9 +9,22 @@ from typing import TYPE_CHECKING
 from resilient_session._adapter import LoggingHTTPAdapter, TimeoutHTTPAdapter
 from resilient_session._config._options import Options
 from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
-from resilient_session._events import Attempt, Event, GaveUp, Recovered, RetryScheduled, attempts_of
+from resilient_session._events import (
+    Attempt,
+    AttemptFinished,
+    Cause,
+    Event,
+    GaveUp,
+    Recovered,
+    RetryScheduled,
+    Succeeded,
+    Verdict,
+    attempts_of,
+)
 from resilient_session._install import Installation, install, uninstall
+from resilient_session._listeners import Observer
 from resilient_session._session import resilient_session
+from resilient_session._stages import Stages
 from resilient_session._time import Clock, deadline
 
 if TYPE_CHECKING:
@@ -19,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Attempt",
+    "AttemptFinished",
+    "Cause",
     "ChunkedEncodingError",
     "Clock",
     "DeadlineExceeded",
@@ -28,11 +43,15 @@ __all__ = [
     "GaveUp",
     "Installation",
     "LoggingHTTPAdapter",
+    "Observer",
     "Options",
     "ReadTimeout",
     "Recovered",
     "RetryScheduled",
+    "Stages",
+    "Succeeded",
     "TimeoutHTTPAdapter",
+    "Verdict",
     "attempts_of",
     "deadline",
     "explain",

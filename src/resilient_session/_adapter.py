@@ -20,8 +20,7 @@ from resilient_session._call._continuing import resume, suspend
 from resilient_session._call._delivery import deliver, exception_of
 from resilient_session._call._outgoing import Outgoing, SendArguments
 from resilient_session._configured import ConfiguredHTTPAdapter
-from resilient_session._events import GaveUp, Recovered, RetryScheduled
-from resilient_session._logging import dropping, log_event
+from resilient_session._listeners import Log
 from resilient_session._policy._decision import Stop
 from resilient_session._transport._pools import instrument, instrument_proxy
 
@@ -74,7 +73,7 @@ class TimeoutHTTPAdapter(ConfiguredHTTPAdapter):
             requests.exceptions.RequestException: as plain `requests` raises it, or a subclass; `attempts_of` has
                 the attempts behind it.
         """
-        call = resume(request) or self._new_call()
+        call = resume(request) or self._new_call(request, report)
         arguments = SendArguments(stream=bool(stream), timeout=timeout, verify=verify, cert=cert, proxies=proxies)
         outgoing = Outgoing(call, request, arguments)
         transport = self._transport()
@@ -83,20 +82,18 @@ class TimeoutHTTPAdapter(ConfiguredHTTPAdapter):
             record(tried, verdict)
             if isinstance(verdict, Stop):
                 break
-            tried.release()
-            self._report(RetryScheduled(call.attempts[-1]), report, request)
+            call.schedule_retry(verdict.left)
             if verdict.after > 0:
                 call.options["clock"].sleep(verdict.after)
-            call.retries = verdict.left
             outgoing = outgoing.after(tried.response, connected=tried.was_sent)
-        if len(call.attempts) > 1 or verdict.failed:
-            ending = GaveUp if verdict.failed else Recovered
-            self._report(ending(tuple(call.attempts)), report, request)
         if tried.failure is not None:
+            call.end()
             raise exception_of(tried.failure, outgoing, tried.response)
-        response = deliver(tried.received, outgoing, verdict, tried.in_flight)
-        suspend(call, request, response)
-        return response
+        response = tried.received
+        is_suspended = suspend(call, request, response)
+        if not is_suspended:
+            call.end()
+        return deliver(response, outgoing, verdict, None if is_suspended else tried.in_flight)
 
     def _transport(self) -> Transport:
         """Return how an attempt is sent: by what comes next in the order of classes."""
@@ -109,14 +106,6 @@ class TimeoutHTTPAdapter(ConfiguredHTTPAdapter):
         response = super().send(request, **arguments)
         response.connection = self
         return response
-
-    def _report(self, event: Event, report: Callable[[Event], None] | None, request: PreparedRequest) -> None:
-        """Call the listeners; what they raise must not end the call."""
-        options = self._settings.values
-        for name, listener in (("report", report), ("on_event", options["on_event"])):
-            if listener is not None:
-                with dropping(name, options["logger"], request):
-                    listener(event)
 
 
 class LoggingHTTPAdapter(TimeoutHTTPAdapter):
@@ -138,11 +127,5 @@ class LoggingHTTPAdapter(TimeoutHTTPAdapter):
         report: Callable[[Event], None] | None = None,
     ) -> Response:
         """Send a request as `TimeoutHTTPAdapter` does, and log what happens on the way."""
-        logger = self._settings.values["logger"]
-
-        def log_and_report(event: Event) -> None:
-            log_event(event, logger)
-            if report is not None:
-                report(event)
-
-        return super().send(request, stream, timeout, verify, cert, proxies, report=log_and_report)
+        log = Log(self._settings.values["logger"], report)
+        return super().send(request, stream, timeout, verify, cert, proxies, report=log)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import copy
+from typing import TYPE_CHECKING, Any, Literal
 
 from urllib3 import BaseHTTPResponse, HTTPResponse
 
+from resilient_session._call._preparing import prepared
 from resilient_session._events import Attempt
 from resilient_session._logging import dropping
+from resilient_session._policy._cause import cause_of
 from resilient_session._policy._decision import Outcome, Retry, Stop, decide
 from resilient_session._policy._failure import (
+    Failure,
     body_error,
     clear_frames,
     drop_tracebacks,
@@ -18,7 +22,8 @@ from resilient_session._policy._failure import (
     overdue,
 )
 from resilient_session._redact import redact_error
-from resilient_session._time import wall_time
+from resilient_session._stages import END, PHRASES
+from resilient_session._time import monotonic, wall_time
 from resilient_session._transport._body_guard import guard, is_redirect
 from resilient_session._transport._in_flight import InFlight, flying
 from resilient_session._transport._reading import drain
@@ -29,7 +34,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from resilient_session._call._outgoing import Outgoing
-    from resilient_session._policy._failure import Failure
+    from resilient_session._listeners import Finishers
 
 
 class Transport:
@@ -59,9 +64,12 @@ class Tried:
         start: seconds on the session's clock at which it began.
         response: what it received, even if the body broke; None if it received none.
         failure: what went wrong; None if nothing did.
+
+    Attributes:
+        finishers: what observers want called with the finished attempt.
     """
 
-    __slots__ = ("failure", "in_flight", "outgoing", "response", "start", "transport")
+    __slots__ = ("failure", "finishers", "in_flight", "outgoing", "response", "start", "transport")
 
     def __init__(  # noqa: PLR0913, PLR0917 - what an attempt comes to
         self,
@@ -78,6 +86,7 @@ class Tried:
         self.start = start
         self.response = response
         self.failure = failure
+        self.finishers: Finishers = ()
 
     @property
     def was_sent(self) -> bool:
@@ -89,15 +98,16 @@ class Tried:
         """The response of an attempt that did not fail."""
         return self.response  # type: ignore[return-value]  # it has one
 
-    def outcome(self, opinion: bool | None) -> Outcome:  # noqa: FBT001 - what the user's function returned
-        """Return the attempt as the policy sees it; `opinion` is what `retry_if` returned."""
+    def outcome(self, *, wanted: bool = False, given_up: bool = False) -> Outcome:
+        """Return the attempt as the policy sees it, with what `retry_if` and `give_up_if` returned."""
         request = self.outgoing.request
         return Outcome(
             method=str(request.method),
             url=str(request.url),
             response=_in_urllib3s_terms(self.response) if self.failure is None else None,
             failure=self.failure,
-            opinion=opinion,
+            wanted=wanted,
+            given_up=given_up,
             keyed=self.outgoing.keyed,
             repeatable=self.outgoing.body.repeatable,
             now=wall_time(),
@@ -118,8 +128,13 @@ class Tried:
             response.close()
             broken = body_error(error, self.outgoing.request)
             failure = _failure(broken, self.outgoing, self.transport, self.in_flight, response.status_code)
-            return Tried(self.outgoing, self.transport, self.in_flight, self.start, response, failure)
+            return self._failed(failure)
         return self
+
+    def _failed(self, failure: Failure) -> Tried:
+        failed = copy.copy(self)
+        failed.failure = failure
+        return failed
 
     def release(self) -> None:
         """Release the connection, and what the error of a finished attempt would keep alive."""
@@ -142,62 +157,85 @@ def attempt(outgoing: Outgoing, transport: Transport) -> Tried:
         share_tls=options["share_tls"],
         default_timeouts=outgoing.default_timeouts,
     )
-    start = options["clock"].now()
+    tried = Tried(outgoing, transport, in_flight, options["clock"].now())
+    request = outgoing.request
+    if options["prepare_attempt"] is not None or options["observers"] or outgoing.refusal is not None:
+        try:
+            request, tried.finishers = prepared(outgoing)
+        except Exception as error:  # noqa: BLE001 - what the user's code raises ends the call as it is
+            reason = f"not sent: preparing the attempt raised {type(error).__name__}"
+            tried.failure = Failure(error, error, sent=False, hopeless=reason, is_users_own=True)
+            return tried
     try:
         with flying(in_flight):
             in_flight.clamp(None)  # without any time left nothing is sent
-            response = transport.send(outgoing.request, **outgoing.arguments)
+            response = transport.send(request, **outgoing.arguments)
     except Exception as error:  # noqa: BLE001 - raised again, or repeated
-        failure = _failure(error, outgoing, transport, in_flight)
-        return Tried(outgoing, transport, in_flight, start, None, failure)
+        tried.failure = _failure(error, outgoing, transport, in_flight)
+        return tried
     guard(response, in_flight, streamed=outgoing.streamed)
-    return Tried(outgoing, transport, in_flight, start, response)
+    tried.response = response
+    return tried
 
 
 def judge(tried: Tried) -> tuple[Tried, Retry | Stop]:
-    """Decide what follows an attempt; the body is read first if `retry_if` or the caller will see it."""
+    """Decide what follows an attempt; its body is read first if the user's function or the caller will see it."""
     call = tried.outgoing.call
-    if call.options["retry_if"] is not None:
+    wanted = given_up = False
+    if call.options["retry_if"] is not None or call.options["give_up_if"] is not None:
         tried = tried.read()
-    verdict = decide(tried.outcome(_opinion(tried)), call.retries, call.rules)
+        wanted, given_up = _says(tried, "retry_if"), _says(tried, "give_up_if")
+    verdict = decide(tried.outcome(wanted=wanted, given_up=given_up), call.retries, call.rules)
     if isinstance(verdict, Stop) and tried.failure is None:
         tried = tried.read()
         if tried.failure is not None:
-            verdict = decide(tried.outcome(None), call.retries, call.rules)
+            verdict = decide(tried.outcome(), call.retries, call.rules)
     if isinstance(verdict, Retry) and tried.was_sent and not tried.outgoing.body.rewind():
-        verdict = Stop(f"{verdict.reason}; the body could not be rewound")
+        verdict = Stop(f"{verdict.reason}; the body could not be rewound", "unrepeatable-body")
     return tried, verdict
 
 
 def record(tried: Tried, verdict: Retry | Stop) -> None:
-    """Add an attempt to the record of its call."""
+    """Add an attempt to the record of its call; the connection of one that is repeated is released."""
     call, outgoing, failure = tried.outgoing.call, tried.outgoing, tried.failure
+    in_flight = tried.in_flight
+    duration = call.options["clock"].now() - tried.start
+    trail = (*in_flight.trail, END, monotonic())
+    wait = verdict.after if type(verdict) is Retry else None
+    failed = wait is not None or verdict.failed  # type: ignore[union-attr]  # the other is a Stop
+    if wait is not None:
+        tried.release()
     if tried.was_sent and not outgoing.body.repeatable:
         call.consumed_body = outgoing.request.body
-    call.attempts.append(
-        Attempt(
-            len(call.attempts) + 1,
-            str(outgoing.request.method),
-            outgoing.url,
-            tried.start,
-            call.options["clock"].now() - tried.start,
-            None if tried.response is None else tried.response.status_code,
-            None if failure is None else failure.error,
-            verdict.after if isinstance(verdict, Retry) else None,
-            verdict.reason,
-        )
+    attempt = Attempt(
+        len(call.attempts) + 1,
+        str(outgoing.request.method),
+        outgoing.url,
+        tried.start,
+        duration,
+        None if tried.response is None else tried.response.status_code,
+        None if failure is None else failure.error,
+        wait,
+        verdict.reason,
+        cause_of(failure, in_flight.stage) if failed else "ok",
+        verdict.verdict,
+        0.0,
+        trail,
     )
+    if tried.finishers:
+        call.listeners.finish(tried.finishers, attempt)
+    call.add(attempt, failed=failed)
 
 
-def _opinion(tried: Tried) -> bool | None:
-    """Ask the user's `retry_if` about a response."""
+def _says(tried: Tried, name: Literal["retry_if", "give_up_if"]) -> bool:
+    """Return whether the user's function says yes to a response; False and None are no opinion."""
     options = tried.outgoing.call.options
-    retry_if = options["retry_if"]
-    opinion = None
-    if retry_if is not None and tried.response is not None and tried.failure is None:
-        with dropping("retry_if", options["logger"], tried.outgoing.request):
-            opinion = retry_if(tried.response)
-    return opinion
+    function = options[name]
+    says: object = False
+    if function is not None and tried.response is not None and tried.failure is None:
+        with dropping(name, options["logger"], tried.outgoing.request):
+            says = function(tried.response)
+    return bool(says)
 
 
 def _failure(
@@ -212,7 +250,7 @@ def _failure(
     if in_flight.observed:
         failure = observed(failure, sent=in_flight.written)
     if in_flight.cut_short:
-        failure = overdue(failure, in_flight.stage, request)
+        failure = overdue(failure, PHRASES[in_flight.stage], request)
     return failure
 
 

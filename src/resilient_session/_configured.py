@@ -13,6 +13,7 @@ from resilient_session._config._options import REPLACED_BY_RETRY, TABLE
 from resilient_session._config._settings import Settings
 from resilient_session._config._signature import shows_options
 from resilient_session._forks import renew_in_children
+from resilient_session._listeners import Listeners
 from resilient_session._policy._carried import options_from, retry_from, schedule_of
 from resilient_session._policy._decision import Rules
 from resilient_session._transport._hidden_retries import SEND_ONCE
@@ -21,12 +22,13 @@ from resilient_session._transport._known_pools import KnownPools, PoolFindingAda
 from resilient_session._transport._pools import SIZES, renewed, sizes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from requests import Session
+    from requests import PreparedRequest, Session
     from typing_extensions import Self, Unpack
 
     from resilient_session._config._options import Options
+    from resilient_session._events import Event
 
 POSITIONAL = ("pool_connections", "pool_maxsize", "max_retries", "pool_block")
 """The parameters that `HTTPAdapter` takes by position, as this class does."""
@@ -82,10 +84,11 @@ class ConfiguredHTTPAdapter(PoolFindingAdapter):
         self._settings = settings
         self._known_pools = KnownPools()
 
-    def _new_call(self) -> Call:
+    def _new_call(self, request: PreparedRequest, report: Callable[[Event], object] | None) -> Call:
         session = None if self._session is None else self._session()
         jar = None if session is None else session.cookies
-        return Call(self._settings.values, self.max_retries, self._rules, jar)
+        options = self._settings.values
+        return Call(options, self.max_retries, self._rules, Listeners(options, report, request), jar)
 
     def bind(self, session: Session) -> None:
         """Let the adapter know the session it is mounted on, unless it knows one."""

@@ -1,46 +1,57 @@
 """What happened: the attempts of a call, and the events that report them.
 
-These records are read by name. They are not tuples, and a later version may add fields.
+These records are read by name. They are not tuples, and a later version may add fields. Causes, verdicts and kinds
+are words of closed vocabularies: a program may branch on them, and a metric may use them as labels.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
+from urllib.parse import urlsplit
+
+from resilient_session._record import Record
+from resilient_session._stages import Stages, stages_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import TypeAlias
 
     from requests import Response
 
+    from resilient_session._stages import Trail
 
-class Record:
-    """A read-only object with named fields: cheaper to import than a dataclass, and no tuple like a NamedTuple."""
+Cause = Literal[
+    "ok", "status", "name", "connect", "tls", "certificate", "proxy", "send", "timeout", "reset", "body",
+    "deadline", "not-sent", "error",
+]  # fmt: skip
+"""What an attempt ended with.
 
-    __slots__ = ("_values",)
-    _fields: ClassVar[tuple[str, ...]] = ()
-    _values: tuple[Any, ...]
+- `ok`: a response that calls for no retry.
+- `status`: a response that calls for a retry.
+- `name`, `connect`, `tls`, `certificate`, `proxy`: there was no connection.
+- `send`: the request could not be written whole.
+- `timeout`, `reset`: no response came in time, or the connection ended before it came whole.
+- `body`: the body broke, stalled, or could not be decoded.
+- `deadline`: the deadline of the call passed.
+- `not-sent`: the attempt was held back before it was sent.
+- `error`: anything else: an invalid request, or an exception of the user's own code.
+"""
 
-    def __init_subclass__(cls) -> None:
-        for place, name in enumerate(vars(cls).get("_fields", ())):
-            setattr(cls, name, property(_value_at(place)))
+Verdict = Literal[
+    "done", "retry", "unsafe-method", "unrepeatable-body", "exhausted", "quota", "circuit", "deadline",
+    "retry-after-too-long", "hopeless", "give-up",
+]  # fmt: skip
+"""What followed an attempt.
 
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self._values == other._values
-
-    def __hash__(self) -> int:
-        return hash((type(self), self._values))
-
-    def __repr__(self) -> str:
-        fields = (f"{name}={value!r}" for name, value in zip(self._fields, self._values, strict=True))
-        return f"{type(self).__name__}({', '.join(fields)})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self._values
-
-
-def _value_at(place: int) -> Callable[[Record], Any]:
-    return lambda record: record._values[place]  # noqa: SLF001 - its own
+- `done`: no retry was called for.
+- `retry`: another attempt.
+- `unsafe-method`, `unrepeatable-body`: a retry would not have been safe.
+- `exhausted`: no retries were left.
+- `quota`, `circuit`: storm control held the retry back.
+- `deadline`: the wait, or another attempt, does not fit before the deadline.
+- `retry-after-too-long`: the server requests a longer delay than `retry_after_max`.
+- `hopeless`: a retry would fail in the same way.
+- `give-up`: `give_up_if` returned True.
+"""
 
 
 class Attempt(Record):
@@ -55,10 +66,16 @@ class Attempt(Record):
         status: the status of the response; None if there was none.
         error: what went wrong; None if a response arrived whole.
         wait: seconds waited after it, before the next one; None if it was the last.
-        reason: why a retry followed, or why none did.
+        reason: why a retry followed, or why none did, as a sentence for people.
+        cause: what it ended with, one of `Cause`.
+        verdict: what followed, one of `Verdict`.
+        held: seconds for which it was held back before it was sent.
     """
 
-    _fields = ("number", "method", "url", "start", "duration", "status", "error", "wait", "reason")
+    _fields = (
+        "number", "method", "url", "start", "duration", "status", "error", "wait", "reason", "cause", "verdict",
+        "held",
+    )  # fmt: skip
     __slots__ = ()
 
     number: int
@@ -70,6 +87,9 @@ class Attempt(Record):
     error: Exception | None
     wait: float | None
     reason: str
+    cause: Cause
+    verdict: Verdict
+    held: float
 
     def __init__(  # noqa: PLR0913, PLR0917 - a record's fields, in the order of its slots
         self,
@@ -82,8 +102,41 @@ class Attempt(Record):
         error: Exception | None = None,
         wait: float | None = None,
         reason: str = "",
+        cause: Cause = "ok",
+        verdict: Verdict = "done",
+        held: float = 0.0,
+        trail: Trail = (),
     ) -> None:
-        self._values = (number, method, url, start, duration, status, error, wait, reason)
+        self._values = (
+            number, method, url, start, duration, status, error, wait, reason, cause, verdict, held, trail,
+        )  # fmt: skip
+
+    @property
+    def stages(self) -> Stages:
+        """The seconds that it spent on each stage, such as the name lookup and the TLS handshake."""
+        return stages_of(self._values[-1])
+
+    @property
+    def origin(self) -> str:
+        """The scheme, host and port of the URL; the port only if it is not the scheme's own."""
+        return origin_of(self.url)
+
+
+class AttemptFinished(Record):
+    """An attempt ended; every attempt is reported in one such event.
+
+    Attributes:
+        attempt: the attempt.
+    """
+
+    kind: ClassVar[Literal["attempt-finished"]] = "attempt-finished"
+    _fields = ("attempt",)
+    __slots__ = ()
+
+    attempt: Attempt
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._values = (attempt,)
 
 
 class RetryScheduled(Record):
@@ -93,6 +146,7 @@ class RetryScheduled(Record):
         attempt: the attempt that failed, with the reason and the wait that follows.
     """
 
+    kind: ClassVar[Literal["retry-scheduled"]] = "retry-scheduled"
     _fields = ("attempt",)
     __slots__ = ()
 
@@ -112,13 +166,25 @@ class _CallEnded(Record):
         self._values = (attempts,)
 
 
+class Succeeded(_CallEnded):
+    """A call has its response, and no attempt failed.
+
+    Attributes:
+        attempts: all attempts of the call; several if there were redirects or challenges.
+    """
+
+    kind: ClassVar[Literal["succeeded"]] = "succeeded"
+    __slots__ = ()
+
+
 class Recovered(_CallEnded):
-    """A call that failed at first has its response.
+    """A call has its response, after at least one failed attempt.
 
     Attributes:
         attempts: all attempts of the call; the last one succeeded.
     """
 
+    kind: ClassVar[Literal["recovered"]] = "recovered"
     __slots__ = ()
 
 
@@ -129,10 +195,33 @@ class GaveUp(_CallEnded):
         attempts: all attempts of the call; the last one has the reason why no other follows.
     """
 
+    kind: ClassVar[Literal["gave-up"]] = "gave-up"
     __slots__ = ()
 
 
-Event: TypeAlias = "RetryScheduled | Recovered | GaveUp"
+Event: TypeAlias = "AttemptFinished | RetryScheduled | Succeeded | Recovered | GaveUp"
+
+
+def end_of(attempts: tuple[Attempt, ...]) -> Succeeded | Recovered | GaveUp:
+    """Return the event that a call ends with."""
+    if attempts[-1].cause != "ok":
+        return GaveUp(attempts)
+    return Succeeded(attempts) if all(attempt.cause == "ok" for attempt in attempts) else Recovered(attempts)
+
+
+def origin_of(url: str) -> str:
+    """Return the scheme, host and port of a URL; the port only if it is not the scheme's own."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return ""
+    host = parts.hostname or ""
+    named = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{named}" + ("" if port in {None, _PORTS.get(parts.scheme)} else f":{port}")
+
+
+_PORTS = {"http": 80, "https": 443}
 
 
 def attempts_of(outcome: Response | BaseException) -> tuple[Attempt, ...]:

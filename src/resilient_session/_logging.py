@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from resilient_session._events import Recovered, RetryScheduled
+from resilient_session._events import GaveUp, Recovered, RetryScheduled
 from resilient_session._redact import redact_error
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from resilient_session._events import Attempt, Event
 
-    LoggerType: TypeAlias = str | logging.Logger | logging.LoggerAdapter[Any] | None
+    LoggerType: TypeAlias = str | logging.Logger | logging.LoggerAdapter[Any] | Any | None
 
 _RETRYING = "Retrying %s %s in %.2f s: attempt %d ended with %s"
 _GAVE_UP = "Gave up on %s %s after %d attempt(s) in %.2f s: %s"
@@ -25,30 +26,29 @@ _RECOVERED = "Recovered %s %s after %d attempts in %.2f s"
 
 
 def log_event(event: Event, logger: LoggerType) -> None:
-    """Log an event: WARNING for a failed attempt or call, INFO for a recovered call.
+    """Log an event: WARNING for a failed attempt or call, INFO for a recovered call; others are not logged.
 
     Args:
         event: the event.
         logger: the value of the option `logger`.
     """
-    log = _logger(logger)
-    if log is None:
-        return
     if isinstance(event, RetryScheduled):
         last = event.attempt
-        log.warning(_RETRYING, last.method, last.url, last.wait, last.number, last.reason, extra=_extra(last))
-        return
-    last = event.attempts[-1]
-    values = (last.method, last.url, last.number, _elapsed(event.attempts))
-    if isinstance(event, Recovered):
-        log.info(_RECOVERED, *values, extra=_extra(last))
-    else:
-        log.warning(_GAVE_UP, *values, last.reason, extra=_extra(last))
+        _log(logger, "warning", event, last, _RETRYING, last.method, last.url, last.wait, last.number, last.reason)
+    elif isinstance(event, (GaveUp, Recovered)):
+        last = event.attempts[-1]
+        values = (last.method, last.url, last.number, _elapsed(event.attempts))
+        if isinstance(event, Recovered):
+            _log(logger, "info", event, last, _RECOVERED, *values)
+        else:
+            _log(logger, "warning", event, last, _GAVE_UP, *values, last.reason)
 
 
 @contextmanager
 def dropping(hook: str, logger: LoggerType, request: PreparedRequest) -> Iterator[None]:
     """Log and suppress an exception of the user's hook, so that the call continues.
+
+    Without a logger it is a `RuntimeWarning`: a hook must not fail unnoticed.
 
     Args:
         hook: the name of the option that holds the hook.
@@ -60,12 +60,33 @@ def dropping(hook: str, logger: LoggerType, request: PreparedRequest) -> Iterato
     except Exception as error:
         redact_error(error, request)
         log = _logger(logger)
-        if log is not None:
+        if log is None:
+            message = f"{hook} failed with {type(error).__name__}: {error}; the call continues without its result"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
+        elif _is_standard(log):
             log.exception("%s failed; the call continues without its result", hook)
+        else:
+            message = f"{hook} failed; the call continues without its result"
+            log.exception(message)
 
 
-def _logger(option: LoggerType) -> logging.Logger | logging.LoggerAdapter[Any] | None:
+def _log(logger: LoggerType, level: str, event: Event, attempt: Attempt, message: str, *values: object) -> None:
+    log = _logger(logger)
+    if log is None:
+        return
+    fields = {"kind": event.kind, **_fields_of(attempt)}
+    if _is_standard(log):
+        getattr(log, level)(message, *values, extra=fields)
+    else:  # structlog: it takes fields as keywords, and not every configuration formats arguments
+        getattr(log, level)(message % values, **fields)
+
+
+def _logger(option: LoggerType) -> Any:
     return logging.getLogger(option) if isinstance(option, str) else option
+
+
+def _is_standard(log: object) -> bool:
+    return isinstance(log, (logging.Logger, logging.LoggerAdapter))
 
 
 def _elapsed(attempts: tuple[Attempt, ...]) -> float:
@@ -73,14 +94,20 @@ def _elapsed(attempts: tuple[Attempt, ...]) -> float:
     return last.start + last.duration - attempts[0].start
 
 
-def _extra(attempt: Attempt) -> dict[str, object]:
-    """Return the values of an attempt under names that no attribute of a log record uses."""
+def _fields_of(attempt: Attempt) -> dict[str, object]:
+    """Return the values of an attempt under their names there; no attribute of a log record has one of these."""
     return {
-        "http_method": attempt.method,
-        "http_url": attempt.url,
-        "http_status": attempt.status,
-        "attempt": attempt.number,
+        "number": attempt.number,
+        "method": attempt.method,
+        "url": attempt.url,
+        "origin": attempt.origin,
+        "start": attempt.start,
+        "duration": attempt.duration,
+        "status": attempt.status,
         "error": type(attempt.error).__name__ if attempt.error else None,
         "wait": attempt.wait,
         "reason": attempt.reason,
+        "cause": attempt.cause,
+        "verdict": attempt.verdict,
+        "held": attempt.held,
     }

@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from urllib3.exceptions import TimeoutStateError
@@ -37,9 +38,7 @@ class Clock(Protocol):
 class SystemClock:
     """The real clock: monotonic time, real sleep."""
 
-    def now(self) -> float:
-        """Return seconds of monotonic time."""
-        return time.monotonic()
+    now = staticmethod(time.monotonic)  # not a method that calls it: each request reads the clock several times
 
     def sleep(self, seconds: float) -> None:
         """Sleep for `seconds`; Ctrl-C interrupts it."""
@@ -52,6 +51,11 @@ class SystemClock:
 def wall_time() -> float:
     """Return seconds since the epoch, for comparison with dates in headers."""
     return time.time()
+
+
+def in_seconds(value: object) -> object:
+    """Return a `datetime.timedelta` as seconds, and any other value as it is."""
+    return value.total_seconds() if isinstance(value, timedelta) else value
 
 
 class Timeouts(NamedTuple):

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from resilient_session import resilient_session
+from resilient_session import AttemptFinished, resilient_session
 from resilient_session.testing import VirtualClock
-from support.fault_matrix import ROWS, Stage, expected
+from support.fault_matrix import NONE, ROWS, Stage, expected
 
 AT_MOST = 8.0
 """Seconds; a bound that nothing comes near, unless it would never end."""
@@ -51,3 +51,26 @@ def test_fault_comes_out_likewise_for_a_stream_but_for_its_body(row, stage):
         once = "ConnectionError" if row.once == "ReadTimeout" else row.once
         promised = promised._replace(requests=1, effects=1, attempts=0, outcome=once)
     assert played == promised
+
+
+def verdict(row, method, transport):
+    """Say what is to follow the first attempt at a row."""
+    if expected(row, method, transport).attempts > 1:
+        return "retry"
+    if row.cause == "ok":
+        return "done"
+    return "unsafe-method" if row.repeat != NONE or (row.stop and method == "POST") else row.stop or "hopeless"
+
+
+@pytest.mark.parametrize(("row", "transport", "method"), ONCE_EACH)
+def test_fault_has_its_cause_and_its_verdict(row, transport, method, stage, events):
+    with resilient_session(clock=VirtualClock(), logger=None, on_event=events.append) as session:
+        stage.play(row, session, transport=transport, method=method)
+    finished = [event.attempt for event in events if isinstance(event, AttemptFinished)]
+    assert finished[0].cause in {row.cause, *(["send"] if "first byte" in row.title else [])}
+    assert finished[0].verdict == verdict(row, method, transport)
+    assert [event.kind for event in events if event.kind in ENDS] == [events[-1].kind]
+    assert events[-1].attempts == tuple(finished)
+
+
+ENDS = {"succeeded", "recovered", "gave-up"}

@@ -201,6 +201,10 @@ def useless(response):
     return False
 
 
+def enough(response):
+    return response.status_code == 502
+
+
 def worth_it_always(response):
     return True
 
@@ -235,6 +239,7 @@ RETRIES = st.one_of(
 )
 COMMON = {
     "retry_if": st.sampled_from([worth_it_if_short, useless, worth_it_always, broken]),
+    "give_up_if": st.sampled_from([enough, useless, broken]),
     "unprocessed_statuses": st.sampled_from([(), (503,), (429, 503, 409)]),
     "idempotency_keys": st.just(True),
     "deadline": st.sampled_from([0.03, 4.0, 60.0]),
@@ -555,6 +560,7 @@ def loop(server_tls, bundle):
 
 
 # Python itself loses a socket that is reset at the moment at which its TLS handshake is to begin.
+@pytest.mark.filterwarnings("ignore:(retry|give_up)_if failed:RuntimeWarning")
 @pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 def test_what_must_hold_of_every_request_holds_under_random_faults(loop):
     end = time.monotonic() + SECONDS

@@ -282,7 +282,7 @@ def test_users_own_callables_are_not_asked():
         ("status 503", "POST", {}, "POST is not in allowed_methods (default)"),
         ("status 404", "GET", {}, "the status is not in status_forcelist (default)"),
         ("status 429", "POST", {}, "the status is in unprocessed_statuses (default); total=3 (default)"),
-        ("status 503", "POST", {"idempotency_keys": True}, "has an Idempotency-Key; total=3 (default)"),
+        ("status 503", "POST", {"idempotency_keys": True}, "an idempotency key makes it safe; total=3 (default)"),
         ("status 503, Retry-After: 121", "GET", {}, "exceeds retry_after_max=120 (default)"),
         ("status 503, Retry-After: 120", "GET", {"deadline": 60}, "deadline=60 (argument) leaves no time"),
         ("read timeout", "GET", {"deadline": 20}, "deadline=20 (argument) leaves no time"),

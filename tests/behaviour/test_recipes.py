@@ -118,12 +118,20 @@ def test_server_says_by_header_whether_to_retry(said, wire, session):
 
 
 def test_json_field_forbids_a_retry(clock):
-    def verdict(response):
-        return False if response.status_code == 500 and response.json().get("doNotRetry") else None
+    def forbids_retries(response):
+        return response.status_code == 500 and response.json().get("doNotRetry")
 
-    session = resilient_session(retry_if=verdict, clock=clock)
+    session = resilient_session(give_up_if=forbids_retries, clock=clock)
     with FaultServer(Reply(500, '{"doNotRetry": true}'), Reply(200)) as server:
-        assert session.get(server.url("/")).status_code == 500
+        response = session.get(server.url("/"))
+    assert (response.status_code, attempts_of(response)[-1].verdict) == (500, "give-up")
+
+
+def test_predicate_that_retries_one_more_status_leaves_the_others_retryable(clock):
+    session = resilient_session(retry_if=lambda response: response.status_code == 422, clock=clock)
+    with FaultServer(Reply(422), Reply(503), Reply(200)) as server:
+        assert session.get(server.url("/")).status_code == 200
+    assert len(server.requests) == 3
 
 
 def test_status_of_each_failed_try_is_logged_reported_and_kept(caplog, events, clock):
@@ -131,10 +139,11 @@ def test_status_of_each_failed_try_is_logged_reported_and_kept(caplog, events, c
     with FaultServer(Reply(500), Reply(503), Reply(200)) as server, caplog.at_level(logging.INFO):
         response = session.get(server.url("/"))
     assert [attempt.status for attempt in attempts_of(response)] == [500, 503, 200]
-    assert [type(event).__name__ for event in events] == ["RetryScheduled", "RetryScheduled", "Recovered"]
+    scheduled = [event.attempt.status for event in events if event.kind == "retry-scheduled"]
+    assert (scheduled, events[-1].kind) == ([500, 503], "recovered")
     ours = [record for record in caplog.records if record.name == "resilient_session"]
     assert [record.levelname for record in ours] == ["WARNING", "WARNING", "INFO"]
-    assert [record.http_status for record in ours] == [500, 503, 200]
+    assert [record.status for record in ours] == [500, 503, 200]
 
 
 def test_waits_are_jittered_by_default(clock):

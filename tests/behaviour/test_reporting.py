@@ -10,7 +10,15 @@ import traceback
 import pytest
 import requests
 
-from resilient_session import GaveUp, LoggingHTTPAdapter, Recovered, RetryScheduled, attempts_of, resilient_session
+from resilient_session import (
+    GaveUp,
+    LoggingHTTPAdapter,
+    Recovered,
+    RetryScheduled,
+    Succeeded,
+    attempts_of,
+    resilient_session,
+)
 from resilient_session.testing import FaultServer, Reply, refused_url
 
 
@@ -29,8 +37,9 @@ def test_messages_are_constant_and_facts_are_arguments(session, caplog):
         session.get(server.url("/items"))
     retrying, recovered = ours(caplog)
     assert retrying.msg == "Retrying %s %s in %.2f s: attempt %d ended with %s"
-    assert (retrying.attempt, retrying.http_method, retrying.http_status) == (1, "GET", 503)
-    assert retrying.http_url == server.url("/items")
+    assert (retrying.kind, retrying.number, retrying.method, retrying.status) == ("retry-scheduled", 1, "GET", 503)
+    assert retrying.url == server.url("/items")
+    assert (retrying.cause, retrying.verdict, recovered.kind) == ("status", "retry", "recovered")
     assert retrying.wait > 0
     assert recovered.levelname == "INFO"
     assert recovered.getMessage().startswith(f"Recovered GET {server.url('/items')} after 2 attempts in ")
@@ -95,13 +104,19 @@ def test_events_tell_each_retry_and_the_end(events, clock):
         session.get(server.url("/"))
         session.get(server.url("/"))
         session.post(server.url("/"))
-    scheduled, recovered, gave_up = events
+    finished, scheduled, finished_2, recovered, finished_3, succeeded, finished_4, gave_up = events
     assert isinstance(scheduled, RetryScheduled)
     assert scheduled.attempt.status == 503
     assert isinstance(recovered, Recovered)
     assert [attempt.status for attempt in recovered.attempts] == [503, 200]
+    assert isinstance(succeeded, Succeeded)
     assert isinstance(gave_up, GaveUp)
     assert gave_up.attempts[-1].status == 500
+    assert [each.attempt for each in (finished, finished_2, finished_3, finished_4)] == [
+        *recovered.attempts,
+        *succeeded.attempts,
+        *gave_up.attempts,
+    ]
 
 
 def test_hook_that_fails_is_logged_and_dropped(caplog, clock):
@@ -112,14 +127,13 @@ def test_hook_that_fails_is_logged_and_dropped(caplog, clock):
     with FaultServer(Reply(503), Reply(200)) as server:
         assert session.get(server.url("/")).status_code == 200
     assert [record.message for record in caplog.records if record.exc_info] == [
-        "on_event failed; the call continues without its result",
-        "on_event failed; the call continues without its result",
-    ]
+        "on_event failed; the call continues without its result"
+    ] * 4
 
 
-def test_hook_that_fails_without_a_logger_is_dropped_in_silence(caplog, clock):
+def test_hook_that_fails_without_a_logger_is_a_warning(caplog, clock):
     session = resilient_session(on_event=lambda _: 1 / 0, logger=None, clock=clock)
-    with FaultServer(Reply(503), Reply(200)) as server:
+    with FaultServer(Reply(200)) as server, pytest.warns(RuntimeWarning, match="on_event failed with ZeroDivision"):
         assert session.get(server.url("/")).status_code == 200
     assert caplog.records == []
 
@@ -224,5 +238,6 @@ def test_whoever_calls_an_adapter_is_told_beside_the_log(clock, caplog):
     with FaultServer(Reply(503), Reply(200)) as server, caplog.at_level("INFO", "resilient_session"):
         adapter.send(requests.Request("GET", server.url("/")).prepare(), report=told.append)
     adapter.close()
-    assert [type(event).__name__ for event in told] == ["RetryScheduled", "Recovered"]
+    kinds = ["attempt-finished", "retry-scheduled", "attempt-finished", "recovered"]
+    assert [event.kind for event in told] == kinds
     assert len(caplog.records) == 2

@@ -42,6 +42,7 @@ class Row(NamedTuple):
         hangs: whether stock requests may wait for ever.
         garbled: whether something comes that is no answer. That is no loss of the connection, which requests calls
             an error of the proxy's where there is one.
+        stop: the verdict on a request that is not repeated for another reason than its method.
     """
 
     title: str
@@ -54,6 +55,20 @@ class Row(NamedTuple):
     seen: int = 1
     hangs: bool = False
     garbled: bool = False
+    stop: str = ""
+
+    @property
+    def cause(self) -> str:
+        """The word for what the first attempt ends with."""
+        if self.connect != Reply(200):
+            return "proxy"
+        if self.handshake != "ok":
+            return "tls"
+        if self.in_body:
+            return "body"
+        if self.once[:3].isdecimal():
+            return "ok" if self.repeat == NONE and not self.stop else "status"
+        return {"ReadTimeout": "timeout", "ConnectionError": "reset", "InvalidHeader": "error"}[self.once]
 
     @property
     def in_body(self) -> bool:
@@ -87,7 +102,9 @@ def status(code: int, repeat: str = IDEMPOTENT, **fields: Any) -> Row:
 def wish(text: str, *, longer_than_allowed: bool = False) -> Row:
     shown = text if len(text) < 40 else f"{len(text)} digits"
     answer = Reply(503, "later", headers={"Retry-After": text})
-    return Row(f"503 with Retry-After: {shown}", answer, "503", NONE if longer_than_allowed else IDEMPOTENT)
+    if longer_than_allowed:
+        return Row(f"503 with Retry-After: {shown}", answer, "503", NONE, stop="retry-after-too-long")
+    return Row(f"503 with Retry-After: {shown}", answer, "503")
 
 
 BODY = WHOLE * 99

@@ -2,18 +2,22 @@
 
 import pytest
 from requests import PreparedRequest, Request, Response
-from urllib3 import Retry
 
-from resilient_session._call._call import Call
 from resilient_session._call._continuing import resume, suspend
-from resilient_session._config._settings import Settings
-from resilient_session._policy._decision import Rules
+from support.calls import a_call
 
 HERE = "https://example.com/a"
 
 
 def prepared(url=HERE, **headers):
     return Request("GET", url, headers=headers).prepare()
+
+
+def hooked(**headers):
+    """A request with an auth handler."""
+    request = prepared(**headers)
+    request.register_hook("response", id)
+    return request
 
 
 def answer(request, status, location=None):
@@ -32,13 +36,9 @@ def copied(request, url=HERE, **headers):
     return copied
 
 
-def call_with(**options):
-    return Call(Settings.of(options, {}).values, Retry(3), Rules(frozenset(), 0))
-
-
 @pytest.fixture
 def call():
-    return call_with()
+    return a_call()
 
 
 def test_a_call_begins_with_nothing_tried(call):
@@ -52,7 +52,7 @@ def test_a_call_begins_with_nothing_tried(call):
 
 
 def test_a_call_knows_its_deadline(clock):
-    deadline = call_with(deadline=10, clock=clock).deadline
+    deadline = a_call(deadline=10, clock=clock).deadline
     assert deadline.seconds == 10
     clock.advance(4)
     assert deadline.left() == 6
@@ -101,14 +101,14 @@ def test_the_next_request_of_a_redirect_that_is_sent_by_hand_is_a_call_of_its_ow
 @pytest.mark.parametrize("status", [401, 407])
 @pytest.mark.parametrize("header", ["Authorization", "Proxy-Authorization", "X-Api-Token", "Cookie"])
 def test_a_challenge_goes_on_with_a_request_that_is_signed_anew(call, status, header):
-    request = prepared()
+    request = hooked()
     response = answer(request, status)
     suspend(call, request, response)
     assert resume(copied(request, **{header: "Digest one"})) is call
 
 
 def test_a_challenge_goes_on_with_the_same_request_signed_anew(call):
-    request = prepared(Authorization="Digest one")
+    request = hooked(Authorization="Digest one")
     response = answer(request, 401)
     suspend(call, request, response)
     request.headers["Authorization"] = "Digest two"
@@ -117,11 +117,18 @@ def test_a_challenge_goes_on_with_the_same_request_signed_anew(call):
 
 
 def test_a_challenged_request_that_is_sent_again_as_it_was_is_a_call_of_its_own(call):
-    request = prepared(Authorization="Digest one")
+    request = hooked(Authorization="Digest one")
     response = answer(request, 401)
     suspend(call, request, response)
     assert resume(copied(request)) is None
     del response
+
+
+def test_a_challenge_that_nobody_would_respond_to_asks_for_nothing(call):
+    request = prepared()
+    response = answer(request, 401)
+    assert not suspend(call, request, response)
+    assert resume(copied(request, Authorization="Digest one")) is None
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from urllib3 import Retry as Counts
 from urllib3.exceptions import ConnectTimeoutError, ProtocolError
 
 from resilient_session._config._settings import Settings
+from resilient_session._errors import DeadlineExceeded
 from resilient_session._policy._carried import retry_from
 from resilient_session._policy._decision import Outcome, Retry, Rules, Stop, decide
 from resilient_session._policy._failure import Failure
@@ -15,6 +16,7 @@ from resilient_session._policy._failure import Failure
 LATE = Failure(ConnectionError("late"), ProtocolError("late"), sent=True, hopeless=None)
 EARLY = Failure(TimeoutError("early"), ConnectTimeoutError("early"), sent=False, hopeless=None)
 HOPELESS = Failure(ConnectionError("no"), ProtocolError("no"), sent=False, hopeless="it is refused again")
+OVERDUE = Failure(DeadlineExceeded("late"), ProtocolError("late"), sent=True, hopeless="the deadline has passed")
 UNTIL = "Sun, 06 Nov 1994 08:50:07 GMT"
 NOW = 784111777.0  # 30 seconds before
 
@@ -26,6 +28,8 @@ class Picky(Counts):
         return (method, status_code, has_retry_after) == ("PUT", 418, True)
 
 
+GIVEN_UP = "status 503; give_up_if returned True"
+UNSAFE, ONCE, TOO_LONG = "unsafe-method", "unrepeatable-body", "retry-after-too-long"
 ON_ITS_WAY = "ConnectionError after the request was sent"
 UNSENT = "TimeoutError before the request was sent"
 
@@ -48,6 +52,7 @@ def decided(outcome, draw=lambda: 0.0, **given):
 SHOULD = {"x-should-retry": "true"}
 SHOULD_NOT = {"x-should-retry": "false"}
 SOON = {"Retry-After": "1"}
+ONE = {"max_retries": Counts(1)}
 
 
 @pytest.mark.parametrize(
@@ -58,8 +63,8 @@ SOON = {"Retry-After": "1"}
         (failed(EARLY), {}, UNSENT),
         (answered(503), {}, "status 503"),
         (answered(418), {"status_forcelist": [418]}, "status 418"),
-        (answered(200, opinion=True), {}, "status 200 (retry_if returned True)"),
-        (answered(503, SHOULD_NOT, opinion=True), {}, "status 503 (retry_if returned True)"),
+        (answered(200, wanted=True), {}, "status 200 (retry_if returned True)"),
+        (answered(503, SHOULD_NOT, wanted=True), {}, "status 503 (retry_if returned True)"),
         (answered(400, SHOULD), {}, "status 400 with x-should-retry: true"),
         (answered(503, SHOULD), {}, "status 503 with x-should-retry: true"),
         (answered(503, {"x-should-retry": "perhaps"}), {}, "status 503"),
@@ -85,7 +90,7 @@ SOON = {"Retry-After": "1"}
         (answered(425, method="POST"), {}, "status 425"),
         (answered(429, method="POST"), {}, "status 429"),
         (answered(503, method="POST"), {"unprocessed_statuses": [503]}, "status 503"),
-        (answered(429, method="POST", opinion=True), {}, "status 429 (retry_if returned True)"),
+        (answered(429, method="POST", wanted=True), {}, "status 429 (retry_if returned True)"),
         # Can the body be sent again?
         (failed(EARLY, repeatable=False), {}, UNSENT),
         (failed(EARLY, method="POST", repeatable=False), {}, UNSENT),
@@ -105,64 +110,69 @@ NOT_AGAIN = "the body cannot be sent again"
     ("outcome", "given", "stop"),
     [
         # Worth it?
-        (failed(HOPELESS), {}, Stop("it is refused again", failed=True)),
-        (answered(200), {}, Stop("status 200", failed=False)),
-        (answered(404), {}, Stop("status 404", failed=False)),
-        (answered(503), {"status_forcelist": []}, Stop("status 503", failed=False)),
-        (answered(503, opinion=False), {}, Stop("status 503 (retry_if returned False)", failed=False)),
-        (answered(503, SHOULD, opinion=False), {}, Stop("status 503 (retry_if returned False)", failed=False)),
-        (answered(503, SHOULD_NOT), {}, Stop("status 503 with x-should-retry: false", failed=False)),
-        (answered(400, SHOULD_NOT), {}, Stop("status 400 with x-should-retry: false", failed=False)),
-        (answered(200, SHOULD), {}, Stop("status 200", failed=False)),
-        (answered(302, SHOULD), {}, Stop("status 302", failed=False)),
-        (answered(399, SHOULD), {}, Stop("status 399", failed=False)),
-        (answered(429), {"max_retries": Counts(1)}, Stop("status 429", failed=False)),
-        (answered(418, method="PUT"), {"max_retries": Picky(1)}, Stop("status 418", failed=False)),
+        (failed(HOPELESS), {}, Stop("it is refused again", "hopeless", failed=True)),
+        (failed(OVERDUE), {}, Stop("the deadline has passed", "deadline", failed=True)),
+        (answered(200), {}, Stop("status 200", "done", failed=False)),
+        (answered(404), {}, Stop("status 404", "done", failed=False)),
+        (answered(503), {"status_forcelist": []}, Stop("status 503", "done", failed=False)),
+        (answered(200, given_up=True), {}, Stop("status 200", "done", failed=False)),
+        (answered(503, SHOULD_NOT), {}, Stop("status 503 with x-should-retry: false", "done", failed=False)),
+        (answered(400, SHOULD_NOT), {}, Stop("status 400 with x-should-retry: false", "done", failed=False)),
+        (answered(200, SHOULD), {}, Stop("status 200", "done", failed=False)),
+        (answered(302, SHOULD), {}, Stop("status 302", "done", failed=False)),
+        (answered(399, SHOULD), {}, Stop("status 399", "done", failed=False)),
+        (answered(429), {"max_retries": Counts(1)}, Stop("status 429", "done", failed=False)),
+        (answered(418, method="PUT"), {"max_retries": Picky(1)}, Stop("status 418", "done", failed=False)),
+        # Given up?
+        (answered(503, given_up=True), {}, Stop(GIVEN_UP, "give-up")),
+        (answered(503, SHOULD, given_up=True), {}, Stop(GIVEN_UP, "give-up")),
+        (answered(200, wanted=True, given_up=True), {}, Stop("status 200; give_up_if returned True", "give-up")),
+        (answered(503, given_up=True, repeatable=False), {}, Stop(GIVEN_UP, "give-up")),
         # Safe?
-        (failed(LATE, method="POST"), {}, Stop(f"{ON_ITS_WAY}; {NOT_ALLOWED}")),
+        (failed(LATE, method="POST"), {}, Stop(f"{ON_ITS_WAY}; {NOT_ALLOWED}", UNSAFE)),
         (failed(LATE), {"allowed_methods": []}, Stop(
-            f"{ON_ITS_WAY}; GET is not in allowed_methods and may have taken effect"
+            f"{ON_ITS_WAY}; GET is not in allowed_methods and may have taken effect", UNSAFE
         )),
-        (answered(503, method="POST"), {}, Stop(f"status 503; {NOT_ALLOWED}")),
-        (answered(408, method="POST"), {}, Stop(f"status 408; {NOT_ALLOWED}")),
-        (answered(429, method="POST"), {"unprocessed_statuses": []}, Stop(f"status 429; {NOT_ALLOWED}")),
-        (answered(429, SOON, method="POST"), {"max_retries": Counts(1)}, Stop(f"status 429; {NOT_ALLOWED}")),
-        (answered(200, method="POST", opinion=True), {}, Stop(f"status 200; {NOT_ALLOWED}")),
-        (answered(500, SHOULD, method="POST"), {}, Stop(f"status 500; {NOT_ALLOWED}")),
+        (answered(503, method="POST"), {}, Stop(f"status 503; {NOT_ALLOWED}", UNSAFE)),
+        (answered(408, method="POST"), {}, Stop(f"status 408; {NOT_ALLOWED}", UNSAFE)),
+        (answered(429, method="POST"), {"unprocessed_statuses": []}, Stop(f"status 429; {NOT_ALLOWED}", UNSAFE)),
+        (answered(429, SOON, method="POST"), ONE, Stop(f"status 429; {NOT_ALLOWED}", UNSAFE)),
+        (answered(200, method="POST", wanted=True), {}, Stop(f"status 200; {NOT_ALLOWED}", UNSAFE)),
+        (answered(500, SHOULD, method="POST"), {}, Stop(f"status 500; {NOT_ALLOWED}", UNSAFE)),
         # Can the body be sent again?
-        (failed(LATE, repeatable=False), {}, Stop(f"{ON_ITS_WAY}; {NOT_AGAIN}")),
-        (answered(503, repeatable=False), {}, Stop(f"status 503; {NOT_AGAIN}")),
-        (answered(429, method="POST", repeatable=False), {}, Stop(f"status 429; {NOT_AGAIN}")),
-        (answered(503, method="POST", keyed=True, repeatable=False), {}, Stop(f"status 503; {NOT_AGAIN}")),
+        (failed(LATE, repeatable=False), {}, Stop(f"{ON_ITS_WAY}; {NOT_AGAIN}", ONCE)),
+        (answered(503, repeatable=False), {}, Stop(f"status 503; {NOT_AGAIN}", ONCE)),
+        (answered(429, method="POST", repeatable=False), {}, Stop(f"status 429; {NOT_AGAIN}", ONCE)),
+        (answered(503, method="POST", keyed=True, repeatable=False), {}, Stop(f"status 503; {NOT_AGAIN}", ONCE)),
         # Is a retry left?
-        (answered(503), {"total": 0}, Stop("status 503; no retries are left", exhausted=True)),
-        (answered(503), {"status": 0}, Stop("status 503; no retries are left", exhausted=True)),
-        (answered(200, opinion=True), {"total": 0}, Stop(
-            "status 200 (retry_if returned True); no retries are left", exhausted=True
+        (answered(503), {"total": 0}, Stop("status 503; no retries are left", "exhausted", exhausted=True)),
+        (answered(503), {"status": 0}, Stop("status 503; no retries are left", "exhausted", exhausted=True)),
+        (answered(200, wanted=True), {"total": 0}, Stop(
+            "status 200 (retry_if returned True); no retries are left", "exhausted", exhausted=True
         )),
-        (failed(EARLY), {"connect": 0}, Stop(f"{UNSENT}; no retries are left", exhausted=True)),
-        (failed(LATE), {"read": 0}, Stop(f"{ON_ITS_WAY}; no retries are left", exhausted=True)),
+        (failed(EARLY), {"connect": 0}, Stop(f"{UNSENT}; no retries are left", "exhausted", exhausted=True)),
+        (failed(LATE), {"read": 0}, Stop(f"{ON_ITS_WAY}; no retries are left", "exhausted", exhausted=True)),
         (failed(LATE), {"max_retries": Counts(3, read=False)}, Stop(
-            f"{ON_ITS_WAY}; no retries are left", exhausted=True
+            f"{ON_ITS_WAY}; no retries are left", "exhausted", exhausted=True
         )),
         # Does the wait fit?
         (answered(503, {"Retry-After": "121"}), {}, Stop(
-            "status 503; the server requests a delay of 121 s, retry_after_max is 120", exhausted=True
+            "status 503; the server requests a delay of 121 s, retry_after_max is 120", TOO_LONG, exhausted=True
         )),
         (answered(503, {"Retry-After": "1.25"}), {"retry_after_max": 0.5}, Stop(
-            "status 503; the server requests a delay of 1.25 s, retry_after_max is 0.5", exhausted=True
+            "status 503; the server requests a delay of 1.25 s, retry_after_max is 0.5", TOO_LONG, exhausted=True
         )),
         (answered(503, left=0.25), {}, Stop(
-            "status 503; a wait of 0.5 s does not fit before the deadline", exhausted=True
+            "status 503; a wait of 0.5 s does not fit before the deadline", "deadline", exhausted=True
         )),
         (failed(LATE, left=7.0), {"backoff_factor": 7}, Stop(
-            f"{ON_ITS_WAY}; a wait of 7 s does not fit before the deadline", exhausted=True
+            f"{ON_ITS_WAY}; a wait of 7 s does not fit before the deadline", "deadline", exhausted=True
         )),
         (answered(503, {"Retry-After": "12"}, left=9.0), {}, Stop(
-            "status 503; a wait of 12 s does not fit before the deadline", exhausted=True
+            "status 503; a wait of 12 s does not fit before the deadline", "deadline", exhausted=True
         )),
         (failed(EARLY, left=0.0), {"backoff_factor": 0}, Stop(
-            f"{UNSENT}; a wait of 0 s does not fit before the deadline", exhausted=True
+            f"{UNSENT}; a wait of 0 s does not fit before the deadline", "deadline", exhausted=True
         )),
     ],
 )  # fmt: skip
@@ -174,11 +184,7 @@ def test_a_stop_says_which_rule_it_was(outcome, given, stop):
     ("outcome", "given", "reason"),
     [
         (failed(HOPELESS, method="POST", repeatable=False), {"total": 0}, "it is refused again"),
-        (
-            failed(LATE, method="POST", repeatable=False),
-            {"total": 0},
-            f"{ON_ITS_WAY}; {NOT_ALLOWED}",
-        ),
+        (failed(LATE, method="POST", repeatable=False), {"total": 0}, f"{ON_ITS_WAY}; {NOT_ALLOWED}"),
         (answered(503, {"Retry-After": "999"}, repeatable=False), {"total": 0}, f"status 503; {NOT_AGAIN}"),
         (answered(503, {"Retry-After": "999"}), {"total": 0}, "status 503; no retries are left"),
         (
@@ -231,8 +237,8 @@ AN_HOUR_AGO = {"Retry-After": "Sun, 06 Nov 1994 07:49:37 GMT"}
         (answered(503, AN_HOUR_AGO, now=NOW), {}, 0.5),
         (answered(503, {"Retry-After": "5"}), {"respect_retry_after_header": False}, 0.5),
         (answered(503, {"Retry-After": "999"}), {"respect_retry_after_header": False}, 0.5),
-        (answered(302, {"Retry-After": "5"}, opinion=True), {}, 0.5),
-        (answered(200, {"Retry-After": "5"}, opinion=True), {}, 5),
+        (answered(302, {"Retry-After": "5"}, wanted=True), {}, 0.5),
+        (answered(200, {"Retry-After": "5"}, wanted=True), {}, 5),
         (answered(503), {"retry_after_max": 0}, 0.5),
         (answered(503, left=0.51), {}, 0.5),
         (answered(503, left=0.01), {"backoff_factor": 0}, 0),
@@ -276,7 +282,7 @@ def test_of_the_longest_wish_of_a_given_retry_and_ours_the_lower_counts(ours, th
     fits, does_not = answered(503, {"Retry-After": str(longest)}), answered(503, {"Retry-After": f"{longest}.5"})
     assert decide(fits, counts, Rules.of(options)).after == longest
     reason = f"status 503; the server requests a delay of {longest}.5 s, retry_after_max is {longest}"
-    stop = Stop(reason, exhausted=True)
+    stop = Stop(reason, TOO_LONG, exhausted=True)
     assert decide(does_not, counts, Rules.of(options)) == stop
 
 
@@ -291,15 +297,15 @@ def test_the_rules_are_picked_from_the_options():
     headers=st.dictionaries(
         st.sampled_from(["retry-after", "x-should-retry"]), st.sampled_from(["true", "false", "1", "500"])
     ),
-    opinion=st.sampled_from([None, True, False]),
+    wanted=st.booleans(),
     keyed=st.booleans(),
     repeatable=st.booleans(),
     given_retry=st.booleans(),
 )
-def test_nothing_is_repeated_that_is_not_safe(method, result, headers, opinion, keyed, repeatable, given_retry):
+def test_nothing_is_repeated_that_is_not_safe(method, result, headers, wanted, keyed, repeatable, given_retry):
     facts = {"method": method, "keyed": keyed, "repeatable": repeatable}
     is_failure = isinstance(result, Failure)
-    outcome = failed(result, **facts) if is_failure else answered(result, headers, opinion=opinion, **facts)
+    outcome = failed(result, **facts) if is_failure else answered(result, headers, wanted=wanted, **facts)
     given = {"max_retries": Counts(3)} if given_retry else {}
     if isinstance(decided(outcome, **given), Retry):
         unprocessed = result is EARLY or (not given_retry and result in {421, 425, 429})

@@ -4,32 +4,27 @@ import uuid
 
 import pytest
 from requests import Request
-from urllib3 import Retry
 
-from resilient_session._call._call import Call
-from resilient_session._call._idempotency_key import HEADER, keyed
-from resilient_session._config._settings import Settings
-from resilient_session._policy._decision import Rules
+from resilient_session._call._idempotency_key import keyed
+from support.calls import a_call
+
+HEADER = "Idempotency-Key"
 
 
 def prepared(method="POST", **headers):
     return Request(method, "https://example.com/", data=b"abc", headers=headers).prepare()
 
 
-def new_call():
-    return Call(Settings.of({}, {}).values, Retry(3), Rules(frozenset(), 0))
-
-
 @pytest.fixture
 def call():
-    return new_call()
+    return a_call()
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "post"])
 def test_a_request_that_wants_a_key_gets_a_bare_uuid_on_a_copy(call, method):
     request = prepared()
     request.method = method
-    with_key = keyed(request, call, True)
+    with_key = keyed(request, call, True, HEADER)
     key = with_key.headers["Idempotency-Key"]
     assert str(uuid.UUID(key)) == key
     assert call.key == key
@@ -41,30 +36,30 @@ def test_a_request_that_wants_a_key_gets_a_bare_uuid_on_a_copy(call, method):
 def test_a_request_of_another_method_gets_none(call, method):
     request = prepared()
     request.method = method
-    assert keyed(request, call, True) is request
+    assert keyed(request, call, True, HEADER) is request
     assert call.key is None
 
 
 @pytest.mark.parametrize("name", ["Idempotency-Key", "idempotency-key"])
 def test_a_request_that_has_a_key_keeps_it(call, name):
     request = prepared(**{name: "mine"})
-    assert keyed(request, call, True) is request
+    assert keyed(request, call, True, HEADER) is request
     assert call.key is None
 
 
 def test_an_empty_key_is_none(call):
-    assert keyed(prepared(**{HEADER: ""}), call, lambda _: "k").headers[HEADER] == "k"
+    assert keyed(prepared(**{HEADER: ""}), call, lambda _: "k", HEADER).headers[HEADER] == "k"
 
 
 def test_without_the_option_no_request_gets_a_key(call):
     request = prepared()
-    assert keyed(request, call, False) is request
+    assert keyed(request, call, False, HEADER) is request
 
 
 def test_every_request_of_a_call_carries_the_same_key_and_another_call_another(call):
-    first, second = (keyed(prepared(), call, True).headers[HEADER] for _ in range(2))
+    first, second = (keyed(prepared(), call, True, HEADER).headers[HEADER] for _ in range(2))
     assert first == second
-    assert keyed(prepared(), new_call(), True).headers[HEADER] != first
+    assert keyed(prepared(), a_call(), True, HEADER).headers[HEADER] != first
 
 
 def test_a_callable_makes_the_key_once_of_the_caller_s_request(call):
@@ -75,7 +70,7 @@ def test_a_callable_makes_the_key_once_of_the_caller_s_request(call):
         return f"key-{len(asked)}"
 
     request = prepared()
-    assert [keyed(request, call, key).headers[HEADER] for _ in range(2)] == ["key-1", "key-1"]
+    assert [keyed(request, call, key, HEADER).headers[HEADER] for _ in range(2)] == ["key-1", "key-1"]
     assert asked == [request]
 
 
@@ -83,5 +78,5 @@ def test_a_callable_makes_the_key_once_of_the_caller_s_request(call):
 def test_a_callable_that_makes_no_key_is_an_error_that_does_not_tell_it(call, key):
     message = rf"^idempotency_keys returned {type(key).__name__}: must return a non-empty str of printable ASCII$"
     with pytest.raises(TypeError, match=message):
-        keyed(prepared(), call, lambda _: key)
+        keyed(prepared(), call, lambda _: key, HEADER)
     assert call.key is None

@@ -6,6 +6,7 @@ import threading
 import pytest
 from urllib3 import Retry
 
+from resilient_session._config import _hook_kinds as hook_kinds
 from resilient_session._config import _kinds as kinds
 from resilient_session._time import SystemClock, Timeouts
 
@@ -30,15 +31,15 @@ def above_zero():
 
 
 def hook():
-    return kinds.Hook("(n) -> seconds")
+    return hook_kinds.Hook("(n) -> seconds")
 
 
 def flag_or_hook():
-    return kinds.FlagOrHook("(n) -> str")
+    return hook_kinds.FlagOrHook("(n) -> str")
 
 
 def hook_or_none():
-    return kinds.Nullable(kinds.Hook("(n) -> bool"), "no rule")
+    return kinds.Nullable(hook_kinds.Hook("(n) -> bool"), "no rule")
 
 
 def count_or_none():
@@ -75,9 +76,9 @@ class HalfAClock:
         (kinds.TimeoutPair, 5, Timeouts(5, 5)),
         (kinds.TimeoutPair, (1, None), Timeouts(1, None)),
         (kinds.TimeoutPair, [1, 2.5], Timeouts(1, 2.5)),
-        (kinds.LoggerName, "app.http", "app.http"),
-        (kinds.LoggerName, LOGGER, LOGGER),
-        (kinds.LoggerName, ADAPTER, ADAPTER),
+        (hook_kinds.LoggerName, "app.http", "app.http"),
+        (hook_kinds.LoggerName, LOGGER, LOGGER),
+        (hook_kinds.LoggerName, ADAPTER, ADAPTER),
         (hook, rule, rule),
         (kinds.ClockLike, CLOCK, CLOCK),
         (kinds.Retries, RETRY, RETRY),
@@ -153,9 +154,9 @@ def test_whole_numbers_of_other_types_become_plain_ones(fitted):
         (kinds.TimeoutPair, 0, ValueError),
         (kinds.TimeoutPair, (1, 2, 3), ValueError),
         (kinds.TimeoutPair, [1, "2"], ValueError),
-        (kinds.LoggerName, None, TypeError),
-        (kinds.LoggerName, b"app", TypeError),
-        (kinds.LoggerName, "", ValueError),
+        (hook_kinds.LoggerName, None, TypeError),
+        (hook_kinds.LoggerName, b"app", TypeError),
+        (hook_kinds.LoggerName, "", ValueError),
         (hook, "rule", TypeError),
         (hook, int, TypeError),
         (kinds.ClockLike, HalfAClock(), TypeError),
@@ -188,7 +189,7 @@ def test_a_value_that_does_not_fit_is_refused(kind, value, error):
         (kinds.TimeoutPair, "5", Timeouts(5.0, 5.0)),
         (kinds.TimeoutPair, "3.05,27", Timeouts(3.05, 27.0)),
         (kinds.TimeoutPair, "None , 27", Timeouts(None, 27.0)),
-        (kinds.LoggerName, "app.http", "app.http"),
+        (hook_kinds.LoggerName, "app.http", "app.http"),
         (flag_or_hook, "on", True),
         (count_or_none, "none", None),
         (count_or_none, "None", None),

@@ -45,14 +45,17 @@ def test_an_event_is_one_line(caplog, event, level, text):
 @pytest.mark.parametrize(
     ("event", "facts"),
     [
-        (RetryScheduled(FIRST), ("GET", URL, 503, 1, None, 1.25, "status 503")),
-        (Recovered((FIRST, BROKEN, GOOD)), ("GET", URL, 200, 3, None, None, "status 200")),
-        (GaveUp((FIRST, BROKEN)), ("GET", URL, None, 2, "TimeoutError", None, "TimeoutError; no retries are left")),
+        (RetryScheduled(FIRST), ("retry-scheduled", "GET", URL, 503, 1, None, 1.25, "status 503")),
+        (Recovered((FIRST, BROKEN, GOOD)), ("recovered", "GET", URL, 200, 3, None, None, "status 200")),
+        (
+            GaveUp((FIRST, BROKEN)),
+            ("gave-up", "GET", URL, None, 2, "TimeoutError", None, "TimeoutError; no retries are left"),
+        ),
     ],
 )
 def test_a_record_carries_the_facts_of_the_last_attempt(caplog, event, facts):
     record = line(caplog, event)
-    names = ("http_method", "http_url", "http_status", "attempt", "error", "wait", "reason")
+    names = ("kind", "method", "url", "status", "number", "error", "wait", "reason")
     assert tuple(getattr(record, name) for name in names) == facts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from resilient_session._events import AttemptFinished, RetryScheduled, end_of
 from resilient_session._time import Deadline
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from resilient_session._config._options import Options
     from resilient_session._events import Attempt
+    from resilient_session._listeners import Listeners
     from resilient_session._policy._decision import Rules
 
 
@@ -23,6 +25,7 @@ class Call:
         options: the settings that rule it, whichever adapter its redirects lead to.
         retries: the retries it has.
         rules: the policy's other rules.
+        listeners: who is told of it.
         jar: the cookies of the session; None if the adapter does not know its session.
 
     Attributes:
@@ -33,17 +36,48 @@ class Call:
         deadline: when the call must be over; None for no deadline.
     """
 
-    __slots__ = ("attempts", "consumed_body", "deadline", "jar", "key", "options", "retries", "rules")
+    __slots__ = (
+        "_had_failures", "_is_over", "attempts", "consumed_body", "deadline", "jar", "key", "listeners", "options",
+        "retries", "rules",
+    )  # fmt: skip
 
     def __init__(
-        self, options: Options, retries: urllib3.Retry, rules: Rules, jar: CookieJar | None = None
+        self,
+        options: Options,
+        retries: urllib3.Retry,
+        rules: Rules,
+        listeners: Listeners,
+        jar: CookieJar | None = None,
     ) -> None:
         self.options = options
         self.retries = retries
         self.rules = rules
+        self.listeners = listeners
         self.jar = jar
         self.attempts: list[Attempt] = []
         self.key: str | None = None
         self.consumed_body: object = None
+        self._had_failures = False
+        self._is_over = False
         seconds = options["deadline"]
         self.deadline = None if seconds is None else Deadline(seconds, options["clock"])
+
+    def add(self, attempt: Attempt, *, failed: bool) -> None:
+        """Record a finished attempt, and report it."""
+        self.attempts.append(attempt)
+        self._had_failures |= failed
+        if self.listeners.are_observing:
+            self.listeners.report(AttemptFinished(attempt))
+
+    def schedule_retry(self, left: urllib3.Retry) -> None:
+        """Report that the last attempt will be repeated; `left` are the counts that are left then."""
+        self.retries = left
+        self.listeners.report(RetryScheduled(self.attempts[-1]))
+
+    def end(self) -> None:
+        """Report the end of the call, once; that of one that succeeded at once only if somebody wants to know."""
+        if self._is_over or not self.attempts:
+            return
+        self._is_over = True
+        if self.listeners.are_observing or self._had_failures:
+            self.listeners.report(end_of(tuple(self.attempts)))

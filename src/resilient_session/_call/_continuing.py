@@ -4,10 +4,12 @@
 challenge. Such a request shares its `hooks` dict with the one before it; but so does the same request sent again by
 the user, which is a call of its own. So a call continues only
 
-- while the response that asks for another request is alive: a redirect, or a challenge (401, 407);
+- while the response that asks for another request is alive: a redirect, or a challenge (401, 407) if the request
+  has a response hook, without which nobody would respond to it;
 - with a request that does what was asked: one that goes to another place, or that is changed after a challenge.
 
-Which session or adapter sends it does not matter, so one table serves the process.
+Which session or adapter sends it does not matter, so one table serves the process. If nobody does what a response
+asks for, the call ends when the response is collected.
 """
 
 from __future__ import annotations
@@ -38,14 +40,21 @@ def resume(request: PreparedRequest) -> Call | None:
     asked: _Asked | None = None if response is None else vars(response).pop(_ASKED, None)
     if response is None or asked is None or not asked.is_met_by(request, response):
         return None
-    return asked.call
+    return asked.take_call()
 
 
-def suspend(call: Call, request: PreparedRequest, response: Response) -> None:
-    """Keep a call open for as long as its response lives, if that asks for another request."""
-    if response.status_code in CHALLENGES or is_redirect(response):
-        vars(response)[_ASKED] = _Asked(call, request)
-        _asking[_key(request)] = response
+def suspend(call: Call, request: PreparedRequest, response: Response) -> bool:
+    """Keep a call open for as long as its response lives, if that asks for another request.
+
+    Returns:
+        Whether it does.
+    """
+    is_challenge = response.status_code in CHALLENGES and bool(request.hooks.get("response"))
+    if not is_challenge and not is_redirect(response):
+        return False
+    vars(response)[_ASKED] = _Asked(call, request)
+    _asking[_key(request)] = response
+    return True
 
 
 def _key(request: PreparedRequest) -> tuple[int, int]:
@@ -54,15 +63,24 @@ def _key(request: PreparedRequest) -> tuple[int, int]:
 
 
 class _Asked:
-    """A request as it was when its response asked for another."""
+    """A request as it was when its response asked for another; its call ends with it, unless it was continued."""
 
-    __slots__ = ("_content", "_request", "_url", "call")
+    __slots__ = ("_call", "_content", "_request", "_url")
 
     def __init__(self, call: Call, request: PreparedRequest) -> None:
-        self.call = call
+        self._call: Call | None = call
         self._request = id(request)
         self._url = str(request.url)
         self._content = _content(request)
+
+    def __del__(self) -> None:
+        if self._call is not None:
+            self._call.end()
+
+    def take_call(self) -> Call | None:
+        """Return the call, which continues."""
+        call, self._call = self._call, None
+        return call
 
     def is_met_by(self, request: PreparedRequest, response: Response) -> bool:
         """Whether a request does what the response asked for, and is not the old one once more."""

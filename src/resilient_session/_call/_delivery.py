@@ -9,9 +9,7 @@ from requests.exceptions import RetryError
 from urllib3 import BaseHTTPResponse, HTTPResponse
 
 from resilient_session._call import _cookies as cookies
-from resilient_session._call._continuing import CHALLENGES
 from resilient_session._policy._failure import append_hint
-from resilient_session._transport._body_guard import is_redirect
 
 if TYPE_CHECKING:
     from requests import Response
@@ -22,8 +20,14 @@ if TYPE_CHECKING:
     from resilient_session._transport._in_flight import InFlight
 
 
-def deliver(response: Response, outgoing: Outgoing, verdict: Stop, in_flight: InFlight) -> Response:
+def deliver(response: Response, outgoing: Outgoing, verdict: Stop, in_flight: InFlight | None) -> Response:
     """Return the last response of a call.
+
+    Args:
+        response: the response.
+        outgoing: what was sent for it.
+        verdict: why it is the last one.
+        in_flight: limits its body, from now on no more; None if the call goes on, and the limit stays.
 
     Raises:
         requests.exceptions.RetryError: retries are exhausted on its status, and `raise_on_status` is set.
@@ -36,7 +40,7 @@ def deliver(response: Response, outgoing: Outgoing, verdict: Stop, in_flight: In
     if verdict.exhausted and call.retries.raise_on_status:
         _keep_body(response)
         raise _retry_error(response, outgoing, verdict)
-    if not _is_read_by_the_call(response, outgoing):
+    if in_flight is not None:
         in_flight.limit(None)
     return response
 
@@ -51,15 +55,6 @@ def exception_of(failure: Failure, outgoing: Outgoing, response: Response | None
     with contextlib.suppress(AttributeError, TypeError):  # the user's own class, which takes no attribute
         error.attempts = tuple(outgoing.call.attempts)  # type: ignore[attr-defined]
     return error
-
-
-def _is_read_by_the_call(response: Response, outgoing: Outgoing) -> bool:
-    """Whether the body is read before the call is over, and so inside its deadline.
-
-    `Session` reads the body of a redirect, and an auth handler that of a challenge.
-    """
-    challenged = response.status_code in CHALLENGES and bool(outgoing.request.hooks.get("response"))
-    return challenged or is_redirect(response)
 
 
 def _keep_body(response: Response) -> None:

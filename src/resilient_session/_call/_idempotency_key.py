@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from resilient_session._call._call import Call
 
-HEADER = "Idempotency-Key"
 _METHODS = frozenset({"POST", "PATCH"})
 
 
@@ -22,6 +21,7 @@ def keyed(
     request: PreparedRequest,
     call: Call,
     option: bool | Callable[[PreparedRequest], str],  # noqa: FBT001
+    header: str,
 ) -> PreparedRequest:
     """Return a request with the idempotency key of its call, if it should have one and has none.
 
@@ -29,16 +29,17 @@ def keyed(
         request: the caller's request; the key is added to a copy.
         call: keeps the key, so that every attempt and hop carries the same.
         option: the option `idempotency_keys`.
+        header: the option `idempotency_header`.
 
     Raises:
         TypeError: the user's callable returned something other than a key.
     """
-    if not option or str(request.method).upper() not in _METHODS or request.headers.get(HEADER):
+    if not option or str(request.method).upper() not in _METHODS or request.headers.get(header):
         return request
     if call.key is None:
         call.key = _new_key() if option is True else _checked(option(request))
     with_key = request.copy()
-    with_key.headers[HEADER] = call.key
+    with_key.headers[header] = call.key
     return with_key
 
 

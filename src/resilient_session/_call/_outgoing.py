@@ -9,7 +9,7 @@ from requests.exceptions import UnrewindableBodyError
 
 from resilient_session._call import _cookies as cookies
 from resilient_session._call._body import Body
-from resilient_session._call._idempotency_key import HEADER, keyed
+from resilient_session._call._idempotency_key import keyed
 from resilient_session._policy._carried import allows
 from resilient_session._redact import redact_url
 from resilient_session._time import Timeouts
@@ -56,21 +56,20 @@ class Outgoing:
         idle_limit: seconds for which a pooled connection may have been idle; None for no limit.
         url: the URL as it may be shown.
         failed_connects: how many attempts failed to connect so far.
+        refusal: why it cannot be sent at all; None if it can.
         set_cookies: the Set-Cookie headers of failed attempts, if the call cannot put them into its session.
 
     Raises:
-        UnrewindableBodyError: the call sent this body before, and it cannot be sent again.
         ValueError: the timeout is not one.
     """
 
     __slots__ = (
-        "arguments", "body", "call", "default_timeouts", "failed_connects", "idle_limit", "keyed", "request",
-        "set_cookies", "streamed", "timeouts", "url",
+        "arguments", "body", "call", "default_timeouts", "failed_connects", "idle_limit", "keyed", "refusal",
+        "request", "set_cookies", "streamed", "timeouts", "url",
     )  # fmt: skip
 
     def __init__(self, call: Call, request: PreparedRequest, arguments: SendArguments) -> None:
-        if call.consumed_body is not None and request.body is call.consumed_body:
-            raise _consumed(call, request)
+        self.refusal = None if call.consumed_body is None else _consumed(call, request)
         options = call.options
         given = arguments["timeout"]
         allowed = allows(call.retries, str(request.method))
@@ -79,9 +78,10 @@ class Outgoing:
         self.default_timeouts = given is None
         self.timeouts = _default_timeouts(options) if given is None else Timeouts.of(given)
         self.streamed = arguments["stream"]
-        self.request = keyed(request, call, options["idempotency_keys"])
+        header = options["idempotency_header"]
+        self.request = keyed(request, call, options["idempotency_keys"], header)
         self.body = Body(request.body)
-        self.keyed = not allowed and bool(self.request.headers.get(HEADER))
+        self.keyed = not allowed and bool(self.request.headers.get(header))
         self.idle_limit = _idle_limit(options["idle_timeout"], repeatable=allowed or self.keyed)
         self.url = redact_url(str(request.url))
         self.failed_connects = 0
@@ -128,8 +128,9 @@ def _idle_limit(limit: float | None, *, repeatable: bool) -> float | None:
     return _UNREPEATABLE_IDLE if limit is None else min(limit, _UNREPEATABLE_IDLE)
 
 
-def _consumed(call: Call, request: PreparedRequest) -> UnrewindableBodyError:
+def _consumed(call: Call, request: PreparedRequest) -> UnrewindableBodyError | None:
+    """Return an error if the call sent this body before, and it cannot be sent again."""
+    if request.body is not call.consumed_body:
+        return None
     message = "the body was sent before and cannot be sent again; pass bytes or a seekable file"
-    error = UnrewindableBodyError(message, request=request)
-    error.attempts = tuple(call.attempts)  # type: ignore[attr-defined]
-    return error
+    return UnrewindableBodyError(message, request=request)

@@ -6,16 +6,15 @@ knows the option's name, writes the message with `accepted`.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
 import urllib3
 
-from resilient_session._time import LONGEST, Clock, Timeouts
+from resilient_session._time import LONGEST, Clock, Timeouts, in_seconds
 
-_METHOD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 _STATUSES = range(100, 1000)
@@ -98,6 +97,7 @@ class Seconds:
         self.accepted = self.accepted_text = "> 0 seconds" if above_zero else ">= 0 seconds"
 
     def validate(self, value: object) -> float:
+        value = in_seconds(value)
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             raise TypeError
         if not 0 <= value <= LONGEST or (self._above_zero and value == 0):
@@ -106,6 +106,22 @@ class Seconds:
 
     def parse(self, text: str) -> float:
         return self.validate(float(text))
+
+
+class HeaderName:
+    """The name of a header."""
+
+    accepted = accepted_text = "the name of a header, such as Idempotency-Key"
+
+    def validate(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise TypeError
+        if not re.fullmatch(_NAME, value):
+            raise ValueError
+        return value
+
+    def parse(self, text: str) -> str:
+        return self.validate(text)
 
 
 class Flag:
@@ -157,7 +173,7 @@ class Methods:
         methods = list(value)
         if not all(isinstance(method, str) for method in methods):
             raise TypeError
-        if not all(re.fullmatch(_METHOD, method) for method in methods):
+        if not all(re.fullmatch(_NAME, method) for method in methods):
             raise ValueError
         return frozenset(method.upper() for method in methods)
 
@@ -176,40 +192,12 @@ class TimeoutPair:
     def validate(self, value: object) -> Timeouts:
         if isinstance(value, (str, bytes, bool)):
             raise TypeError
-        return Timeouts.of(tuple(value) if isinstance(value, list) else value)  # type: ignore[arg-type]
+        pair = tuple(map(in_seconds, value)) if isinstance(value, (list, tuple)) else in_seconds(value)
+        return Timeouts.of(pair)  # type: ignore[arg-type]
 
     def parse(self, text: str) -> Timeouts:
         parts = [None if part.strip().lower() == "none" else float(part) for part in text.split(",")]
         return self.validate(tuple(parts) if len(parts) > 1 else parts[0])
-
-
-class LoggerName:
-    """A logger or a logger name."""
-
-    accepted = "a logger, a logger name"
-    accepted_text = "a logger name"
-
-    def validate(self, value: object) -> object:
-        if not isinstance(value, (str, logging.Logger, logging.LoggerAdapter)):
-            raise TypeError
-        if not value:
-            raise ValueError
-        return value
-
-    def parse(self, text: str) -> str:
-        return text
-
-
-class Hook:
-    """A callable."""
-
-    def __init__(self, shape: str) -> None:
-        self.accepted = f"a callable {shape}"
-
-    def validate(self, value: object) -> object:
-        if not callable(value) or isinstance(value, type):
-            raise TypeError
-        return value
 
 
 class ClockLike:
@@ -230,13 +218,3 @@ class Retries:
 
     def validate(self, value: object) -> urllib3.Retry | int:
         return value if isinstance(value, urllib3.Retry) else Count().validate(value)
-
-
-class FlagOrHook(Flag):
-    """A boolean, or a callable that replaces the built-in behaviour."""
-
-    def __init__(self, shape: str) -> None:
-        self.accepted = f"True, False or a callable {shape}"
-
-    def validate(self, value: object) -> object:  # type: ignore[override]
-        return value if callable(value) and not isinstance(value, type) else super().validate(value)

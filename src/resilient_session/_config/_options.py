@@ -4,17 +4,21 @@ Everything else is derived from it: the typing of keyword arguments, the signatu
 environment variables, the validation, and the table in the documentation.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from logging import Logger, LoggerAdapter
 from typing import TYPE_CHECKING, Annotated, Any
 
+from resilient_session._config import _hook_kinds as hook_kinds
 from resilient_session._config import _kinds as kinds
 from resilient_session._config._option import Option
 from resilient_session._config._retry_options import RetryOptions, WaitOptions
 from resilient_session._time import Clock, SystemClock, Timeouts
 
 if TYPE_CHECKING:
+    from requests import PreparedRequest
+
     from resilient_session._events import Event
+    from resilient_session._listeners import Observer
 
 PREFIX = "RESILIENT_SESSION_"
 
@@ -89,15 +93,32 @@ class Options(RetryOptions, WaitOptions, total=False):
         "Callable[[Event], object] | None",
         Option(
             None,
-            kinds.Nullable(kinds.Hook("(event) -> anything"), "no callback"),
+            kinds.Nullable(hook_kinds.Hook("(event) -> anything"), "no callback"),
             "called with every event, as it happens",
+        ),
+    ]
+    observers: Annotated[
+        "Iterable[Observer]",
+        Option(
+            (),
+            hook_kinds.Observers(),
+            "telemetry: objects with a method `on_event(event)`, and optionally `before_attempt(request, number)`",
+        ),
+    ]
+    prepare_attempt: Annotated[
+        "Callable[[PreparedRequest, int], PreparedRequest | None] | None",
+        Option(
+            None,
+            kinds.Nullable(hook_kinds.Hook("(request, number) -> request | None", 2), "nothing is prepared"),
+            "called before each attempt with a copy of the request, which it may change or replace, for example to "
+            "sign it anew; what it raises ends the call",
         ),
     ]
     logger: Annotated[
         "str | Logger | LoggerAdapter[Any] | None",
         Option(
             "resilient_session",
-            kinds.NullableText(kinds.LoggerName(), "no logging"),
+            kinds.NullableText(hook_kinds.LoggerName(), "no logging"),
             "the logger, or its name",
         ),
     ]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import urllib3
 
+from resilient_session._config import _hook_kinds as hook_kinds
 from resilient_session._config import _kinds as kinds
 from resilient_session._config._option import Option
 
@@ -112,17 +113,35 @@ class RetryOptions(TypedDict, total=False):
         "Callable[[Response], bool | None] | None",
         Option(
             None,
-            kinds.Nullable(kinds.Hook("(response) -> bool | None"), "the other options decide"),
-            "your own function for whether to retry a response; if it returns None, the other options decide",
+            kinds.Nullable(hook_kinds.Hook("(response) -> bool | None"), "the other options decide"),
+            "your own function for further responses to retry: True calls for a retry; with False or None the "
+            "other options decide",
+        ),
+    ]
+    give_up_if: Annotated[
+        "Callable[[Response], bool | None] | None",
+        Option(
+            None,
+            kinds.Nullable(hook_kinds.Hook("(response) -> bool | None"), "the other options decide"),
+            "your own function for responses not to retry, whatever the other options say: True ends the retries",
         ),
     ]
     idempotency_keys: Annotated[
         "bool | Callable[[PreparedRequest], str]",
         Option(
             False,  # noqa: FBT003 - a row of the table
-            kinds.FlagOrHook("(request) -> str"),
-            "True: add an `Idempotency-Key` header to each POST and PATCH that has none, which makes it retryable; "
-            "a callable returns the key",
+            hook_kinds.FlagOrHook("(request) -> str"),
+            "True: add an idempotency key, in the header `idempotency_header`, to each POST and PATCH that has "
+            "none, which makes it retryable; a callable returns the key",
+            source="draft-ietf-httpapi-idempotency-key-header",
+        ),
+    ]
+    idempotency_header: Annotated[
+        str,
+        Option(
+            "Idempotency-Key",
+            kinds.HeaderName(),
+            "the header of an idempotency key; a request that carries it is retryable (PayPal: PayPal-Request-Id)",
             source="draft-ietf-httpapi-idempotency-key-header",
         ),
     ]
@@ -163,7 +182,7 @@ class WaitOptions(TypedDict, total=False):
         Callable[[int], float] | None,
         Option(
             None,
-            kinds.Nullable(kinds.Hook("(retry number) -> seconds"), "the formula"),
+            kinds.Nullable(hook_kinds.Hook("(retry number) -> seconds"), "the formula"),
             "your own function for the wait before retry n (from 1); its result is used without jitter or limit",
             "seconds",
         ),

@@ -14,9 +14,10 @@ from requests.adapters import HTTPAdapter
 
 from resilient_session._call._body import Body
 from resilient_session._call._call import Call
-from resilient_session._call._idempotency_key import HEADER, keyed
+from resilient_session._call._idempotency_key import keyed
 from resilient_session._config._options import PREFIX, REPLACED_BY_RETRY
 from resilient_session._driven import DrivenHTTPAdapter
+from resilient_session._listeners import Listeners
 from resilient_session._policy._carried import is_stock
 from resilient_session._policy._decision import Outcome, Retry, Rules, Stop
 from resilient_session._policy._decision import decide as policy_decide
@@ -112,13 +113,13 @@ class AdapterModel:
         response, error = outcome.response, outcome.failure and outcome.failure.cause
         has_retry_after = response is not None and "retry-after" in response.headers
         if response is not None and not retries.is_retry(outcome.method, response.status, has_retry_after):
-            return Stop("not retryable", failed=False)
+            return Stop("not retryable", "done", failed=False)
         try:
             left = retries.increment(outcome.method, outcome.url, response=response, error=error)
         except urllib3.exceptions.MaxRetryError:
-            return Stop("retries exhausted", exhausted=True)
+            return Stop("retries exhausted", "exhausted", exhausted=True)
         except urllib3.exceptions.HTTPError:
-            return Stop("raised immediately")
+            return Stop("raised immediately", "hopeless")
         honored = response is not None and left.respect_retry_after_header
         delay = left.get_retry_after(cast("urllib3.BaseHTTPResponse", response)) if honored else None
         return Retry(delay or left.get_backoff_time(), "", left)
@@ -144,8 +145,10 @@ class ResilientAdapterModel(AdapterModel):
         self._origins = adapter.settings.origins
         self.rules = Rules.of(options)
         self.timeout_origin = self._origins["timeout"] if timeout is None else "call"
-        with_key = keyed(request, Call(options, self.retries, self.rules), bool(options["idempotency_keys"]))
-        self.base_outcome = self.base_outcome._replace(keyed=bool(with_key.headers.get(HEADER)))
+        header = options["idempotency_header"]
+        call = Call(options, self.retries, self.rules, Listeners(options, None, request))
+        with_key = keyed(request, call, bool(options["idempotency_keys"]), header)
+        self.base_outcome = self.base_outcome._replace(keyed=bool(with_key.headers.get(header)))
         # Only our own connections report whether a request was written, and only an HTTPAdapter uses them.
         uses_ours = not isinstance(adapter, DrivenHTTPAdapter) or isinstance(adapter.inner, HTTPAdapter)
         self._observes_connections = uses_ours

@@ -10,7 +10,6 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
-from resilient_session._call._idempotency_key import HEADER
 from resilient_session._explain._adapter_model import format_value
 from resilient_session._explain._simulation import MOST
 from resilient_session._policy._carried import NO_METHODS
@@ -87,7 +86,7 @@ def _permission(model: AdapterModel, situation: Situation) -> str:
         return ""
     texts: Mapping[tuple[str, ...], str] = {
         ("unprocessed_statuses",): f"the status is in {model.named('unprocessed_statuses')}; ",
-        ("key",): f"has an {HEADER}; ",
+        ("key",): "an idempotency key makes it safe; ",
         ("allowed_methods",): f"{_methods(model)}; ",
     }
     return texts.get(_deciding(model, situation, _PERMISSIONS), "")

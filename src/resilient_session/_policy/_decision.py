@@ -2,7 +2,8 @@
 
 Five questions, in this order. The first "no" ends the call, and its reason names the rule:
 
-1. Is a retry called for? `retry_if` outranks the server's own word, which outranks the status.
+1. Is a retry called for? `give_up_if` outranks `retry_if`, which outranks the server's own word, which outranks the
+   status.
 2. Is it safe? Only if the method may be repeated, or a key makes it so, or the server did not act.
 3. Can the body be sent again?
 4. Is a retry left?
@@ -14,6 +15,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from resilient_session._errors import DeadlineExceeded
 from resilient_session._policy import _carried as carried
 from resilient_session._policy import _server_delay as server_delay
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
     from resilient_session._config._options import Options
+    from resilient_session._events import Verdict
     from resilient_session._policy._failure import Failure
 
 
@@ -36,7 +39,8 @@ class Outcome(NamedTuple):
         url: its URL.
         response: status and headers; None if there was a failure.
         failure: what went wrong; None if there was a response.
-        opinion: what `retry_if` returned for the response; None for no opinion.
+        wanted: whether `retry_if` calls for a retry of the response; False for no opinion.
+        given_up: whether `give_up_if` ends the retries.
         keyed: whether the request carries an idempotency key.
         repeatable: whether the body can be sent again.
         now: seconds since the epoch, for headers that name a moment.
@@ -47,7 +51,8 @@ class Outcome(NamedTuple):
     url: str
     response: BaseHTTPResponse | None = None
     failure: Failure | None = None
-    opinion: bool | None = None
+    wanted: bool = False
+    given_up: bool = False
     keyed: bool = False
     repeatable: bool = True
     now: float = 0.0
@@ -84,17 +89,24 @@ class Retry(NamedTuple):
     reason: str
     left: urllib3.Retry
 
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict as one word."""
+        return "retry"
+
 
 class Stop(NamedTuple):
     """End the call.
 
     Attributes:
         reason: why.
+        verdict: the same as one word.
         failed: whether the call ends with a failure.
         exhausted: whether a retry was called for and safe, but none was left or fitted: `raise_on_status` applies.
     """
 
     reason: str
+    verdict: Verdict
     failed: bool = True
     exhausted: bool = False
 
@@ -114,47 +126,55 @@ def decide(
     if isinstance(reason, Stop):
         return reason
     obstacle = _obstacle(outcome, retries, rules)
-    if obstacle:
-        return Stop(obstacle)
+    if obstacle is not None:
+        return obstacle
     left = _count_down(outcome, retries)
     if left is None:
-        return Stop(f"{reason}; no retries are left", exhausted=True)
+        return Stop(f"{reason}; no retries are left", "exhausted", exhausted=True)
     delay = _requested_delay(outcome, left)
     longest = min(rules.longest_delay, getattr(left, "retry_after_max", rules.longest_delay))
     if delay > longest:
         too_long = f"{reason}; the server requests a delay of {delay:g} s, retry_after_max is {longest:g}"
-        return Stop(too_long, exhausted=True)
+        return Stop(too_long, "retry-after-too-long", exhausted=True)
     wait = _wait(delay, longest, left, draw)
     if outcome.left is not None and wait >= outcome.left:
-        return Stop(f"{reason}; a wait of {wait:.3g} s does not fit before the deadline", exhausted=True)
+        late = f"{reason}; a wait of {wait:.3g} s does not fit before the deadline"
+        return Stop(late, "deadline", exhausted=True)
     return Retry(wait, reason, left)
 
 
 def _call_for_retry(outcome: Outcome, retries: urllib3.Retry) -> str | Stop:
     """Return what calls for a retry, or stop."""
     if outcome.failure is not None:
-        hopeless = outcome.failure.hopeless
-        return Stop(hopeless) if hopeless else _described(outcome.failure)
+        return _hopeless(outcome.failure) or _described(outcome.failure)
     response = cast("BaseHTTPResponse", outcome.response)
     status = f"status {response.status}"
-    if outcome.opinion is not None:
-        said = f"{status} (retry_if returned {outcome.opinion})"
-        return said if outcome.opinion else Stop(said, failed=False)
+    if outcome.wanted:
+        return f"{status} (retry_if returned True)"
     asked = server_delay.should_retry(response.headers) if response.status >= _FIRST_ERROR else None
     if asked is not None:
         said = f"{status} with x-should-retry: {str(asked).lower()}"
-        return said if asked else Stop(said, failed=False)
-    return status if carried.wants_retry(retries, outcome.method, response) else Stop(status, failed=False)
+        return said if asked else Stop(said, "done", failed=False)
+    return status if carried.wants_retry(retries, outcome.method, response) else Stop(status, "done", failed=False)
 
 
-def _obstacle(outcome: Outcome, retries: urllib3.Retry, rules: Rules) -> str | None:
-    """Return why a retry would not be safe, or None."""
+def _hopeless(failure: Failure) -> Stop | None:
+    if failure.hopeless is None:
+        return None
+    return Stop(failure.hopeless, "deadline" if isinstance(failure.error, DeadlineExceeded) else "hopeless")
+
+
+def _obstacle(outcome: Outcome, retries: urllib3.Retry, rules: Rules) -> Stop | None:
+    """Return why a retry would not be wanted or safe, or None."""
+    if outcome.given_up:
+        return Stop(f"{_what(outcome)}; give_up_if returned True", "give-up")
     sent = outcome.failure is None or outcome.failure.sent
     processed = sent and _status(outcome) not in rules.unprocessed
     if processed and not outcome.keyed and not carried.allows(retries, outcome.method):
-        return f"{_what(outcome)}; {outcome.method} is not in allowed_methods and may have taken effect"
+        unsafe = f"{_what(outcome)}; {outcome.method} is not in allowed_methods and may have taken effect"
+        return Stop(unsafe, "unsafe-method")
     if sent and not outcome.repeatable:
-        return f"{_what(outcome)}; the body cannot be sent again"
+        return Stop(f"{_what(outcome)}; the body cannot be sent again", "unrepeatable-body")
     return None
 
 

@@ -53,6 +53,7 @@ class Failure(NamedTuple):
         sent: whether a byte of the request may have reached the server.
         hopeless: why a retry would fail in the same way; None if it might not.
         status: the status of the response whose body broke; None if there was no response.
+        is_users_own: whether the user's code raised it, so that its class means nothing.
     """
 
     error: Exception
@@ -60,6 +61,7 @@ class Failure(NamedTuple):
     sent: bool
     hopeless: str | None
     status: int | None = None
+    is_users_own: bool = False
 
 
 def failure_from(error: Exception, request: PreparedRequest, status: int | None = None) -> Failure:
@@ -101,14 +103,20 @@ class _BeforeSending(urllib3.exceptions.ConnectTimeoutError):
 
 def overdue(failure: Failure, stage: str, request: PreparedRequest) -> Failure:
     """Return the failure as `DeadlineExceeded` if it is a timeout; other failures stay."""
-    if not any(_is_timeout(link) for link in chain(failure.error)):
+    if not any(is_timeout(link) for link in chain(failure.error)):
         return failure
     error = _errors.DeadlineExceeded(f"the deadline passed while {stage}", request=request)
     error.__cause__ = failure.error
     return failure._replace(error=error, hopeless="the deadline has passed")
 
 
-def _is_timeout(error: BaseException) -> bool:
+def is_passing(error: Exception) -> bool:
+    """Whether a failure is of a class that may not recur."""
+    return isinstance(error, _PASSING)
+
+
+def is_timeout(error: BaseException) -> bool:
+    """Whether an error is a timeout, of the standard library or of urllib3."""
     timeouts = (TimeoutError, urllib3.exceptions.TimeoutError, urllib3.exceptions.EmptyPoolError)
     # urllib3 2.x derives the one from the other, for compatibility
     return isinstance(error, timeouts) and not isinstance(error, urllib3.exceptions.NewConnectionError)
@@ -168,7 +176,7 @@ def _is_unsent(error: Exception, cause: Exception) -> bool:
 
 
 def _hopeless(error: Exception, cause: Exception) -> str | None:
-    if not isinstance(error, _PASSING):
+    if not is_passing(error):
         return f"{type(error).__name__} is not retryable"
     links = chain(cause)
     if any(_is_refusal(link) for link in links):

@@ -78,7 +78,10 @@ class ResilientConnection:
             in_flight.observed = True
         self._server_limit = None
         shares = in_flight is not None and in_flight.share_tls and hasattr(self, "ssl_context")
-        with sharing(self) if shares else contextlib.nullcontext():
+        if not shares:
+            super().connect()  # type: ignore[misc]
+            return
+        with sharing(self):
             super().connect()  # type: ignore[misc]
 
     def renew_after_fork(self) -> None:
@@ -90,17 +93,17 @@ class ResilientConnection:
     def _tunnel(self) -> None:
         """Open a tunnel, to which the proxy must respond in time (private in http.client, but stable)."""
         in_flight = current()
-        _enter(in_flight, "waiting for the proxy to open a tunnel")
+        _enter(in_flight, "tunnel")
         self._clamp(in_flight)
         super()._tunnel()  # type: ignore[misc]
-        _enter(in_flight, "shaking hands over TLS")
+        _enter(in_flight, "tls")
         self._clamp(in_flight)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         in_flight = self._requesting = current()
         if in_flight is not None:
             in_flight.observed = True
-            in_flight.stage = "sending the request"
+            in_flight.enter("send")
         try:
             super().request(*args, **kwargs)  # type: ignore[misc]
         finally:
@@ -115,7 +118,7 @@ class ResilientConnection:
         own: Any = self
         if own.sock is None:
             self.connect()
-            in_flight.stage = "sending the request"
+            in_flight.enter("send")
         for part in _slices(data):
             own.sock.settimeout(in_flight.clamp(in_flight.timeouts.read))
             in_flight.written = True
@@ -123,10 +126,11 @@ class ResilientConnection:
 
     def getresponse(self, *args: Any, **kwargs: Any) -> Any:
         in_flight = current()
-        _enter(in_flight, "waiting for the response")
-        response = super().getresponse(*args, **kwargs)  # type: ignore[misc]
-        _enter(in_flight, "reading the body")
         if in_flight is not None:
+            in_flight.enter("wait")
+        response = super().getresponse(*args, **kwargs)  # type: ignore[misc]
+        if in_flight is not None:
+            in_flight.enter("receive")
             self._clock = in_flight.clock
         self._last_used = self._clock.now()
         self._server_limit = (
@@ -153,7 +157,7 @@ class ResolvingConnection(ResilientConnection):
 
     def _new_conn(self) -> socket.socket:
         """Resolve and connect within the connect timeout. The errors are those of urllib3."""
-        own = cast("urllib3.connection.HTTPConnection", self)
+        own: Any = self
         theirs: Any = super()
         if not _is_stock(getattr(theirs._new_conn, "__func__", None), urllib3.connection):  # noqa: SLF001
             return theirs._new_conn()  # type: ignore[no-any-return]  # noqa: SLF001 - a patch or SOCKS
@@ -180,16 +184,17 @@ def _connect_in_time(own: urllib3.connection.HTTPConnection, in_flight: InFlight
     options = Options(own.source_address, own.socket_options)
     if in_flight is None:
         return urllib3_connection.create_connection((host, port), own.timeout, *options)
-    in_flight.stage = "looking up the name"
+    in_flight.enter("dns")
     limit = in_flight.clamp(own.timeout)
     if not _is_stock(urllib3_connection.create_connection, urllib3_connection):
         return urllib3_connection.create_connection((host, port), limit, *options)
     end = None if limit is None else monotonic() + limit
     addresses = resolver.addresses(host, port, limit)
-    in_flight.stage = "connecting"
+    in_flight.enter("connect")
     first = in_flight.failed_connects % len(addresses)
     sock = connect(host, addresses[first:] + addresses[:first], end, options)
-    in_flight.stage = "shaking hands over TLS" if hasattr(own, "ssl_context") else "sending the request"
+    if hasattr(own, "ssl_context"):
+        in_flight.enter("tls")
     try:
         sock.settimeout(in_flight.clamp(own.timeout))
     except TimeoutError:  # pragma: no cover - it passed since the connect, which only a fuzzer hits
@@ -213,7 +218,7 @@ def _is_stock(function: Any, module: Any) -> bool:
 
 def _enter(in_flight: InFlight | None, stage: str) -> None:
     if in_flight is not None:
-        in_flight.stage = stage
+        in_flight.enter(stage)
 
 
 def _keep_alive(header: str) -> float | None:

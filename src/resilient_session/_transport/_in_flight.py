@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from resilient_session._time import Deadline, Timeouts, monotonic, nearest
 
 if TYPE_CHECKING:
+    from resilient_session._stages import Trail
     from resilient_session._time import Clock
 
 _SLACK = 0.01
@@ -32,7 +33,8 @@ class InFlight:
         default_timeouts: whether `timeouts` are the adapter's default, because the call gave none.
 
     Attributes:
-        stage: what is being done, in words.
+        stage: what is being done, one of `PHRASES`.
+        trail: the stages so far, each followed by the moment at which it began, in real time.
         observed: whether a connection of ours serves the attempt, so that `written` is evidence.
         written: whether a byte of the request was handed to the socket.
         cut_short: whether the deadline left the last operation less time than its timeout.
@@ -40,7 +42,7 @@ class InFlight:
 
     __slots__ = (
         "_deadline", "_head_end", "clock", "cut_short", "default_timeouts", "failed_connects", "idle_limit",
-        "observed", "sender", "share_tls", "stage", "timeouts", "written",
+        "observed", "sender", "share_tls", "stage", "timeouts", "trail", "written",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - each is a fact of the attempt
@@ -62,12 +64,18 @@ class InFlight:
         self.idle_limit = idle_limit
         self.share_tls = share_tls
         self.default_timeouts = default_timeouts
-        self.stage = "waiting for a free connection"
+        self.stage = "blocked"
+        self.trail: Trail = ("blocked", monotonic())
         self.observed = False
         self.written = False
         self.cut_short = False
         self._deadline = deadline
         self._head_end: float | None = None
+
+    def enter(self, stage: str) -> None:
+        """Begin a stage."""
+        self.stage = stage
+        self.trail += (stage, monotonic())
 
     def left(self) -> float | None:
         """Return the seconds until the nearest deadline; None if there is none."""

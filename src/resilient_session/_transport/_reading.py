@@ -43,6 +43,7 @@ class ClampedIO(socket.SocketIO):
     Args:
         inner: the socket file it replaces.
         in_flight: knows how much time is left.
+        timed: the object that has the socket's timeout.
 
     Attributes:
         ended: whether the other side has closed the connection.
@@ -50,9 +51,10 @@ class ClampedIO(socket.SocketIO):
 
     _sock: Any  # the socket; NTLM and Kerberos authentication look for it under this name
 
-    def __init__(self, inner: Any, in_flight: InFlight) -> None:
+    def __init__(self, inner: Any, in_flight: InFlight, timed: Any) -> None:
         super().__init__(inner._sock, "r")  # noqa: SLF001 - see above
         self._inner = inner
+        self._timed = timed
         self._in_flight = in_flight
         self._last = 0
         self.ended = False
@@ -64,7 +66,7 @@ class ClampedIO(socket.SocketIO):
 
     def readinto(self, buffer: Any) -> int | None:
         sock = self._sock
-        given = _timeout_of(sock)
+        given = self._timed.gettimeout()
         limit = self._in_flight.clamp_read(given)
         if limit == given:
             count = super().readinto(buffer)
@@ -83,13 +85,12 @@ class ClampedIO(socket.SocketIO):
         """Release the socket through the original file, which the socket counts."""
         self._inner.close()
         super(socket.SocketIO, self).close()
-        self._sock = None
+        self._sock = self._timed = None
 
 
-def _timeout_of(sock: Any) -> float | None:
-    """Return the timeout of a socket, or of the one that PyOpenSSL wraps."""
-    timeout: float | None = (sock if hasattr(sock, "gettimeout") else sock.socket).gettimeout()
-    return timeout
+def _timed(sock: Any) -> Any:
+    """Return the object that has the timeout of a socket: itself, or the one that PyOpenSSL wraps."""
+    return sock if hasattr(sock, "gettimeout") else sock.socket
 
 
 class ClampedResponse(http.client.HTTPResponse):
@@ -102,9 +103,10 @@ class ClampedResponse(http.client.HTTPResponse):
         in_flight = current()
         raw = getattr(self.fp, "raw", None)
         if in_flight is not None and isinstance(raw, socket.SocketIO):
-            in_flight.expect_head(_timeout_of(sock))
+            timed = _timed(sock)
+            in_flight.expect_head(timed.gettimeout())
             self._in_flight = in_flight
-            self._file = ClampedIO(self.fp.detach(), in_flight)
+            self._file = ClampedIO(self.fp.detach(), in_flight, timed)
             self.fp = io.BufferedReader(self._file)
 
     def begin(self) -> None:

@@ -11,6 +11,8 @@ import urllib3
 
 from resilient_session import (
     Attempt,
+    AttemptFinished,
+    Cause,
     ChunkedEncodingError,
     Clock,
     DeadlineExceeded,
@@ -24,6 +26,7 @@ from resilient_session import (
     ReadTimeout,
     Recovered,
     RetryScheduled,
+    Succeeded,
     TimeoutHTTPAdapter,
     attempts_of,
     deadline,
@@ -113,11 +116,12 @@ def decides(response: requests.Response) -> bool | None:
 
 
 def listens(event: Event) -> None:
-    if isinstance(event, RetryScheduled):
+    if isinstance(event, AttemptFinished | RetryScheduled):
         number: int = event.attempt.number
-        log.info("%s", number)
+        cause: Cause = event.attempt.cause
+        log.info("%s %s %s", event.kind, number, cause)
     else:
-        ending: Recovered | GaveUp = event
+        ending: Succeeded | Recovered | GaveUp = event
         attempts: tuple[Attempt, ...] = ending.attempts
         log.info("%s", attempts)
 

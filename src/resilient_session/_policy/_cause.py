@@ -1,0 +1,96 @@
+"""The cause of an attempt's end, as one word: by the error, and by the stage that the attempt had reached."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from typing import TYPE_CHECKING
+
+import requests.exceptions
+import urllib3.exceptions
+
+from resilient_session._errors import DeadlineExceeded
+from resilient_session._policy._failure import is_passing, is_timeout
+from resilient_session._redact import chain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resilient_session._events import Cause
+    from resilient_session._policy._failure import Failure
+
+_REFUSED_CERTIFICATE = r"(?i)certificate|unknown.ca|fingerprint|hostname"
+"""How OpenSSL, PyOpenSSL and urllib3 name a certificate that either side refused."""
+
+_TLS_ERRORS = (ssl.SSLError, urllib3.exceptions.SSLError, requests.exceptions.SSLError)
+
+_PROXY_ERRORS = (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)
+
+_OF_STAGE: Mapping[str, Cause] = {
+    "dns": "name",
+    "connect": "connect",
+    "tunnel": "proxy",
+    "tls": "tls",
+    "send": "send",
+    "receive": "body",
+}
+
+_OF_CLASS: tuple[tuple[type[Exception], Cause], ...] = (
+    (requests.exceptions.ConnectTimeout, "connect"),
+    (urllib3.exceptions.ConnectTimeoutError, "connect"),
+    (urllib3.exceptions.EmptyPoolError, "connect"),
+    (urllib3.exceptions.ClosedPoolError, "connect"),
+    (requests.exceptions.Timeout, "timeout"),
+    (requests.exceptions.ChunkedEncodingError, "body"),
+    (requests.exceptions.ContentDecodingError, "body"),
+)
+"""What a class says if no connection of ours served the attempt."""
+
+
+def cause_of(failure: Failure | None, stage: str) -> Cause:
+    """Return what an attempt ended with, if it failed.
+
+    Args:
+        failure: what went wrong; None if its response calls for a retry.
+        stage: the stage that the attempt had reached.
+    """
+    if failure is None:
+        return "status"
+    error = failure.error
+    if failure.is_users_own or not is_passing(error):
+        return "error"
+    if isinstance(error, DeadlineExceeded):
+        return "deadline"
+    if failure.status is not None:
+        return "body"
+    if any(_is_about_a_certificate(link) for link in chain(error)):
+        return "certificate"
+    before_sending = stage not in {"send", "wait"}
+    return (_of_connection(error) if before_sending else None) or _OF_STAGE.get(stage) or _of_class(error)
+
+
+def _of_connection(error: Exception) -> Cause | None:
+    """Return why there was no connection, if the error says so."""
+    links = chain(error)
+    if any(isinstance(link, _PROXY_ERRORS) for link in links):
+        return "proxy"
+    if any(isinstance(link, urllib3.exceptions.NameResolutionError) for link in links):
+        return "name"
+    if any(isinstance(link, urllib3.exceptions.NewConnectionError) for link in links):
+        return "connect"
+    return "tls" if any(isinstance(link, _TLS_ERRORS) for link in links) else None
+
+
+def _is_about_a_certificate(error: BaseException) -> bool:
+    if isinstance(error, (ssl.SSLCertVerificationError, ssl.CertificateError)):
+        return True
+    tls = isinstance(error, (ssl.SSLError, urllib3.exceptions.SSLError))
+    return tls and re.search(_REFUSED_CERTIFICATE, str(error)) is not None
+
+
+def _of_class(error: Exception) -> Cause:
+    for link in chain(error):
+        for kind, cause in _OF_CLASS:
+            if isinstance(link, kind):
+                return cause
+    return "timeout" if any(is_timeout(link) for link in chain(error)) else "reset"
