@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from resilient_session._attempt import Transport, attempt, judge, record
+from resilient_session._attempt import Transport, attempt, settle
 from resilient_session._call._continuing import resume, suspend
 from resilient_session._call._delivery import deliver, exception_of
 from resilient_session._call._outgoing import Outgoing, SendArguments
@@ -78,8 +78,7 @@ class TimeoutHTTPAdapter(ConfiguredHTTPAdapter):
         outgoing = Outgoing(call, request, arguments)
         transport = self._transport()
         while True:
-            tried, verdict = judge(attempt(outgoing, transport))
-            record(tried, verdict)
+            tried, verdict = settle(attempt(outgoing, transport))
             if isinstance(verdict, Stop):
                 break
             call.schedule_retry(verdict.left)
@@ -88,12 +87,14 @@ class TimeoutHTTPAdapter(ConfiguredHTTPAdapter):
             outgoing = outgoing.after(tried.response, connected=tried.was_sent)
         if tried.failure is not None:
             call.end()
-            raise exception_of(tried.failure, outgoing, tried.response)
+            error = exception_of(tried.failure, outgoing, tried.response)
+            try:
+                raise error
+            finally:
+                del error, tried, outgoing, call  # a cycle otherwise: its traceback holds this frame
         response = tried.received
-        is_suspended = suspend(call, request, response)
-        if not is_suspended:
-            call.end()
-        return deliver(response, outgoing, verdict, None if is_suspended else tried.in_flight)
+        continues = suspend(call, request, response)
+        return deliver(response, outgoing, verdict, None if continues else tried.in_flight)
 
     def _transport(self) -> Transport:
         """Return how an attempt is sent: by what comes next in the order of classes."""

@@ -15,8 +15,6 @@ from resilient_session._policy._decision import Outcome, Retry, Stop, decide
 from resilient_session._policy._failure import (
     Failure,
     body_error,
-    clear_frames,
-    drop_tracebacks,
     failure_from,
     observed,
     overdue,
@@ -24,6 +22,7 @@ from resilient_session._policy._failure import (
 from resilient_session._redact import redact_error
 from resilient_session._stages import END, PHRASES
 from resilient_session._time import monotonic, wall_time
+from resilient_session._tracebacks import clear_frames, drop_tracebacks
 from resilient_session._transport._body_guard import guard, is_redirect
 from resilient_session._transport._in_flight import InFlight, flying
 from resilient_session._transport._reading import drain
@@ -136,6 +135,11 @@ class Tried:
         failed.failure = failure
         return failed
 
+    def close(self) -> None:
+        """Close the connection, and give its place in the pool back."""
+        if self.response is not None:
+            self.response.close()
+
     def release(self) -> None:
         """Release the connection, and what the error of a finished attempt would keep alive."""
         if self.failure is not None:
@@ -178,7 +182,18 @@ def attempt(outgoing: Outgoing, transport: Transport) -> Tried:
     return tried
 
 
-def judge(tried: Tried) -> tuple[Tried, Retry | Stop]:
+def settle(tried: Tried) -> tuple[Tried, Retry | Stop]:
+    """Decide what follows an attempt, and record it; an interrupt meanwhile does not keep the connection."""
+    try:
+        tried, verdict = _judged(tried)
+        _record(tried, verdict)
+    except BaseException:
+        tried.close()
+        raise
+    return tried, verdict
+
+
+def _judged(tried: Tried) -> tuple[Tried, Retry | Stop]:
     """Decide what follows an attempt; its body is read first if the user's function or the caller will see it."""
     call = tried.outgoing.call
     wanted = given_up = False
@@ -195,7 +210,7 @@ def judge(tried: Tried) -> tuple[Tried, Retry | Stop]:
     return tried, verdict
 
 
-def record(tried: Tried, verdict: Retry | Stop) -> None:
+def _record(tried: Tried, verdict: Retry | Stop) -> None:
     """Add an attempt to the record of its call; the connection of one that is repeated is released."""
     call, outgoing, failure = tried.outgoing.call, tried.outgoing, tried.failure
     in_flight = tried.in_flight

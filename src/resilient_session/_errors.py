@@ -17,7 +17,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import requests.exceptions
+import urllib3.exceptions
 
 
 class ReadTimeout(requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError):
@@ -26,6 +29,13 @@ class ReadTimeout(requests.exceptions.ReadTimeout, requests.exceptions.Connectio
 
 class ChunkedEncodingError(requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError):
     """Raised when a body ends early: before its ``Content-Length``, or without its last chunk."""
+
+
+class RetriesExhausted(urllib3.exceptions.MaxRetryError):
+    """The reason of a `requests.RetryError`, which survives pickling as a whole."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.pool, self.url, self.reason)
 
 
 class DeadlineExceeded(requests.exceptions.Timeout):

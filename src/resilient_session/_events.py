@@ -237,4 +237,25 @@ def attempts_of(outcome: Response | BaseException) -> tuple[Attempt, ...]:
     attempts = getattr(outcome, "attempts", None)
     if attempts is None and isinstance(outcome, BaseException):
         attempts = getattr(getattr(outcome, "response", None), "attempts", None)
-    return attempts if isinstance(attempts, tuple) else ()
+    if not isinstance(attempts, tuple):
+        return ()
+    if isinstance(outcome, Exception) and attempts and isinstance(attempts[-1], _LastAttempt):
+        return (*attempts[:-1], _with_error(Attempt, attempts[-1], outcome))
+    return attempts
+
+
+def attempts_behind(attempts: list[Attempt]) -> tuple[Attempt, ...]:
+    """Return the attempts that end in an error, for it to keep: without it, which would be a cycle."""
+    return (*attempts[:-1], _with_error(_LastAttempt, attempts[-1], None))
+
+
+class _LastAttempt(Attempt):
+    """The last attempt, as the exception keeps it that its call ended with: without that exception."""
+
+    __slots__ = ()
+
+
+def _with_error(cls: type[Attempt], attempt: Attempt, error: Exception | None) -> Attempt:
+    values = list(attempt._values)  # noqa: SLF001 - its own
+    values[Attempt._fields.index("error")] = error
+    return cls(*values)

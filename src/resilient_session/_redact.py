@@ -50,9 +50,15 @@ def redact_error(error: BaseException, request: PreparedRequest, proxies: Mappin
     for link in chain(error):
         if any(isinstance(arg, str) for arg in link.args):
             link.args = tuple(_redact_text(arg, replacements) if isinstance(arg, str) else arg for arg in link.args)
+        # an exception that was pickled or copied builds its text anew from attributes, such as urllib3's `url`
+        for name, value in [*getattr(link, "__dict__", {}).items()]:
+            if isinstance(value, str):
+                setattr(link, name, _redact_text(value, replacements))
         # str() of an OSError with an errno shows its strerror, not its args
         if isinstance(link, OSError) and isinstance(link.strerror, str):
             link.strerror = _redact_text(link.strerror, replacements)
+        if isinstance(link, UnicodeEncodeError):
+            link.object = _redact_text(link.object, replacements)
 
 
 def chain(error: BaseException) -> Collection[BaseException]:
@@ -81,14 +87,46 @@ def _redact_text(text: str, replacements: Mapping[str, str]) -> str:
 
 
 def _secrets(request: PreparedRequest, proxies: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for url in (request.url, *proxies.values()):
-        if url:
-            text = str(url)
-            yield text, redact_url(text)
-            query = text.partition("#")[0].partition("?")[2]
-            if query:
-                yield f"?{query}", f"?{_redact_query(query)}"
+    """Yield what must not be shown, the longest form first, each with what is shown in its place."""
+    for proxy in proxies.values():
+        if "@" in str(proxy):
+            yield from _secrets_of_proxy(str(proxy))
+    if request.url:
+        text = str(request.url)
+        yield text, redact_url(text)
+        query = text.partition("#")[0].partition("?")[2]
+        if query:
+            yield f"?{query}", f"?{_redact_query(query)}"
     for name, value in (request.headers or {}).items():
         text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
         if len(text) >= _SHORTEST_SECRET and str(name).lower() != "host":
-            yield from ((form, HIDDEN) for form in (text, text.strip(), repr(text)[1:-1]))
+            yield from ((form, HIDDEN) for form in _forms(text))
+
+
+def _secrets_of_proxy(proxy: str) -> Iterator[tuple[str, str]]:
+    """Yield the secrets of a proxy's URL, which has no path: all before the last "@" may be of the password.
+
+    A password with an unescaped "/", "?" or "#" makes the URL invalid, and messages show it in parts.
+    """
+    scheme, mark, rest = proxy.rpartition("://")
+    userinfo, _, host = rest.rpartition("@")
+    yield proxy, f"{scheme}{mark}{HIDDEN}@{host}"
+    yield rest, f"{HIDDEN}@{host}"
+    yield userinfo, HIDDEN
+    is_malformed = not _SPLITS.isdisjoint(userinfo)
+    parts = re.split(r"[/?#:@]", userinfo) if is_malformed else [userinfo.partition(":")[2]]
+    yield from ((part, HIDDEN) for part in sorted(parts, key=len, reverse=True) if len(part) >= _SHORTEST_PART)
+
+
+_SPLITS = frozenset("/?#")
+"""Characters at which a parser splits a URL, and so the password in which they stand unescaped."""
+
+_SHORTEST_PART = 3
+"""Shorter parts of a user and password are not redacted: they would match harmless text."""
+
+
+def _forms(text: str) -> Iterator[str]:
+    """Yield a header value as messages may show it."""
+    yield from (text, text.strip(), repr(text)[1:-1])
+    if not text.isascii():
+        yield from (repr(text.encode(coding, "replace"))[2:-1] for coding in ("latin-1", "utf-8"))

@@ -12,7 +12,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager
 
-from resilient_session import TimeoutHTTPAdapter
+from resilient_session import TimeoutHTTPAdapter, resilient_session
 from resilient_session._transport._known_pools import KnownPools, place_of
 from resilient_session.testing import FaultServer, Reply
 
@@ -204,7 +204,7 @@ def test_patch_that_was_there_before_us_is_heard():
             return stock(*args, **kwargs)
         heard = []
         requests.adapters.HTTPAdapter.get_connection_with_tls_context = spy
-        from resilient_session import TimeoutHTTPAdapter
+        from resilient_session import TimeoutHTTPAdapter, resilient_session
         adapter = TimeoutHTTPAdapter()
         for _ in range(3):
             adapter.get_connection_with_tls_context(requests.Request("GET", "http://a/").prepare(), True)
@@ -307,3 +307,58 @@ def test_connections_are_reused_through_known_pools(session):
         for _ in range(5):
             session.get(server.url("/"))
         assert server.connections == 1
+
+
+class Interrupt(BaseException):
+    """A soft time limit."""
+
+
+def one_slot(clock, **options):
+    return resilient_session(pool_maxsize=1, pool_block=True, timeout=0.5, clock=clock, logger=None, **options)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("kind", ["attempt-finished", "retry-scheduled", "recovered", "gave-up"])
+def test_listener_may_use_the_only_connection(kind, stream, clock):
+    seen = []
+
+    def on_event(event):
+        if event.kind == kind and not seen:
+            seen.append(kind)
+            seen.append(session.get(server.url("/metrics")).status_code)
+
+    session = one_slot(clock, on_event=on_event, total=1)
+    script = [Reply(503, "x" * 99)] * 2 if kind == "gave-up" else [Reply(503, "x" * 99), Reply(200)]
+    with FaultServer(default=lambda request: Reply(200) if request.path == "/metrics" else script.pop(0)) as server:
+        if kind in {"recovered", "gave-up"} and stream:
+            pytest.skip("the reader of a stream holds its connection")
+        session.get(server.url("/"), stream=stream).close()
+    assert seen == [kind, 200]
+
+
+HOOKS = ["attempt-finished", "retry-scheduled", "recovered", "retry_if", "give_up_if", "backoff", "finisher"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("where", HOOKS)
+def test_interrupt_in_a_hook_loses_no_connection(where, stream, clock):
+    interrupts = [Interrupt()]
+
+    def interrupt(*_):
+        if interrupts:
+            raise interrupts.pop()
+
+    class Tracer:
+        def on_event(self, event):
+            if event.kind == where:
+                interrupt()
+
+        def before_attempt(self, request, number):
+            return interrupt if where == "finisher" else None
+
+    hook = {where: lambda _: interrupt() or 0} if "_if" in where or where == "backoff" else {}
+    session = one_slot(clock, observers=[Tracer()], **hook)
+    with FaultServer(Reply(503, "x" * 99), default=Reply(200, "x" * 99)) as server:
+        with pytest.raises(Interrupt):
+            session.get(server.url("/"), stream=stream)
+        assert session.get(server.url("/")).ok

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 
 from requests.exceptions import RetryError
 from urllib3 import BaseHTTPResponse, HTTPResponse
+from urllib3.exceptions import ResponseError
 
 from resilient_session._call import _cookies as cookies
+from resilient_session._errors import RetriesExhausted
+from resilient_session._events import attempts_behind
 from resilient_session._policy._failure import append_hint
+from resilient_session._tracebacks import clear_frames
 
 if TYPE_CHECKING:
     from requests import Response
 
+    from resilient_session._call._call import Call
     from resilient_session._call._outgoing import Outgoing
     from resilient_session._policy._decision import Stop
     from resilient_session._policy._failure import Failure
@@ -37,12 +42,23 @@ def deliver(response: Response, outgoing: Outgoing, verdict: Stop, in_flight: In
     if type(response.raw) is HTTPResponse or isinstance(response.raw, BaseHTTPResponse):
         response.raw.retries = call.retries
     cookies.hand_over(outgoing.set_cookies, response)
+    if in_flight is not None:
+        _end(call, response)
     if verdict.exhausted and call.retries.raise_on_status:
         _keep_body(response)
         raise _retry_error(response, outgoing, verdict)
     if in_flight is not None:
         in_flight.limit(None)
     return response
+
+
+def _end(call: Call, response: Response) -> None:
+    """End a call; an interrupt meanwhile does not keep the connection."""
+    try:
+        call.end()
+    except BaseException:
+        response.close()
+        raise
 
 
 def exception_of(failure: Failure, outgoing: Outgoing, response: Response | None) -> Exception:
@@ -53,7 +69,8 @@ def exception_of(failure: Failure, outgoing: Outgoing, response: Response | None
     if outgoing.default_timeouts:
         append_hint(error, f"(the default timeout {tuple(outgoing.timeouts)}; timeout= changes it)")
     with contextlib.suppress(AttributeError, TypeError):  # the user's own class, which takes no attribute
-        error.attempts = tuple(outgoing.call.attempts)  # type: ignore[attr-defined]
+        error.attempts = attempts_behind(outgoing.call.attempts)  # type: ignore[attr-defined]
+    clear_frames(error)
     return error
 
 
@@ -66,13 +83,13 @@ def _keep_body(response: Response) -> None:
 
 
 def _retry_error(response: Response, outgoing: Outgoing, verdict: Stop) -> RetryError:
+    """Return the exception that `requests` raises: code in the wild reads `error.args[0].reason`."""
     attempts = tuple(outgoing.call.attempts)
     last = attempts[-1]
-    error = RetryError(
-        f"too many {last.status} error responses: {last.number} attempts of {last.method} {last.url} "
-        f"({verdict.reason})",
-        request=outgoing.request,
-        response=response,
+    reason = ResponseError(
+        f"{ResponseError.SPECIFIC_ERROR.format(status_code=last.status)}: {last.number} attempts, {verdict.reason}"
     )
+    exhausted = RetriesExhausted(last.origin, last.url.removeprefix(last.origin), reason)  # type: ignore[arg-type]
+    error = RetryError(exhausted, request=outgoing.request, response=response)
     error.attempts = attempts  # type: ignore[attr-defined]
     return error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import re
 import ssl
-import traceback
 from typing import TYPE_CHECKING, NamedTuple
 
 import requests.exceptions
@@ -71,23 +70,6 @@ def failure_from(error: Exception, request: PreparedRequest, status: int | None 
     if raised is not error:
         raised.__cause__ = error
     return Failure(raised, cause, not _is_unsent(raised, cause), _hopeless(raised, cause), status)
-
-
-def clear_frames(error: Exception) -> None:
-    """Clear the local variables in an error's traceback; its lines stay.
-
-    An error outlives its attempt as part of the record, and must not keep sockets, bodies and headers alive. Errors
-    raised by the user's code (a body generator, say) are left alone.
-    """
-    if isinstance(error, (requests.exceptions.RequestException, urllib3.exceptions.HTTPError)):
-        for link in chain(error):
-            traceback.clear_frames(link.__traceback__)
-
-
-def drop_tracebacks(error: Exception) -> None:
-    """Drop the tracebacks of an error kept only for the record: a frame keeps all its callers alive."""
-    for link in chain(error):
-        link.__traceback__ = None
 
 
 def observed(failure: Failure, *, sent: bool) -> Failure:

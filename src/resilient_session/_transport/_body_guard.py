@@ -18,7 +18,7 @@ from urllib3 import exceptions as urllib3_exceptions
 
 from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
 from resilient_session._events import attempts_of
-from resilient_session._policy._failure import clear_frames
+from resilient_session._tracebacks import clear_frames
 from resilient_session._transport._mixin import mixed
 from resilient_session._transport._reading import ClampedResponse
 

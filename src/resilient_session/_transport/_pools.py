@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from requests.adapters import HTTPAdapter
 from requests.utils import prepend_scheme_if_needed, select_proxy
 from urllib3.util import Timeout
 
+from resilient_session._forks import renew_in_children
 from resilient_session._time import Timeouts
 from resilient_session._transport._connections import connection_class
 from resilient_session._transport._hidden_retries import SEND_ONCE
@@ -77,12 +79,31 @@ def _pool_class(base: type) -> type:
 
 def instrument(manager: PoolManager) -> None:
     """Have a manager make pools of ours from now on; it discards those it made before."""
-    classes = manager.pool_classes_by_scheme
-    for pool in classes.values():
+    for pool in manager.pool_classes_by_scheme.values():
         if not issubclass(pool, ResilientPool):
-            manager.pool_classes_by_scheme = {scheme: _pool_class(pool) for scheme, pool in classes.items()}
-            manager.clear()
+            _instrumenting.of(manager)
             return
+
+
+class _Instrumenting:
+    """Instruments one manager at a time: a thread must not clear the pools that another is using already."""
+
+    def __init__(self) -> None:
+        self.renew_after_fork()
+        renew_in_children(self)
+
+    def renew_after_fork(self) -> None:
+        self._lock = threading.Lock()
+
+    def of(self, manager: PoolManager) -> None:
+        with self._lock:
+            classes = {scheme: _pool_class(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}
+            if classes != manager.pool_classes_by_scheme:
+                manager.clear()
+                manager.pool_classes_by_scheme = classes
+
+
+_instrumenting = _Instrumenting()
 
 
 def instrument_proxy(adapter: HTTPAdapter, url: str, proxies: Mapping[str, str]) -> None:
