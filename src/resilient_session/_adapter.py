@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from resilient_session._attempt import Transport, attempt, settle
+from resilient_session._attempt import attempt, settle
 from resilient_session._call._continuing import resume, suspend
 from resilient_session._call._delivery import deliver, exception_of
 from resilient_session._call._outgoing import Outgoing, SendArguments
@@ -23,6 +23,7 @@ from resilient_session._configured import ConfiguredHTTPAdapter
 from resilient_session._listeners import Log
 from resilient_session._policy._decision import Stop
 from resilient_session._transport._pools import instrument, instrument_proxy
+from resilient_session._tried import Transport, sends_plainly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,31 +76,30 @@ class TimeoutHTTPAdapter(ConfiguredHTTPAdapter):
         """
         call = resume(request) or self._new_call(request, report)
         arguments = SendArguments(stream=bool(stream), timeout=timeout, verify=verify, cert=cert, proxies=proxies)
-        outgoing = Outgoing(call, request, arguments)
-        transport = self._transport()
-        while True:
-            tried, verdict = settle(attempt(outgoing, transport))
-            if isinstance(verdict, Stop):
-                break
-            call.schedule_retry(verdict.left)
-            if verdict.after > 0:
-                call.options["clock"].sleep(verdict.after)
-            outgoing = outgoing.after(tried.response, connected=tried.was_sent)
-        if tried.failure is not None:
+        try:
+            outgoing = Outgoing(call, request, arguments)
+            transport = self._transport()
+            while True:
+                tried, verdict = settle(attempt(outgoing, transport))
+                if isinstance(verdict, Stop):
+                    break
+                call.wait(verdict, tried.response)
+                outgoing = outgoing.after(tried.response, connected=tried.was_sent)
+            if tried.failure is not None:
+                raise exception_of(tried.failure, outgoing, tried.response)  # noqa: TRY301 - the call ends here
+            continues = suspend(call, request, tried.received)
+            return deliver(tried.received, outgoing, verdict, None if continues else tried.in_flight)
+        except BaseException:
             call.end()
-            error = exception_of(tried.failure, outgoing, tried.response)
-            try:
-                raise error
-            finally:
-                del error, tried, outgoing, call  # a cycle otherwise: its traceback holds this frame
-        response = tried.received
-        continues = suspend(call, request, response)
-        return deliver(response, outgoing, verdict, None if continues else tried.in_flight)
+            raise
+        finally:  # the traceback of an exception holds this frame, which must not hold the exception in turn
+            call = outgoing = tried = None  # type: ignore[assignment]
 
     def _transport(self) -> Transport:
         """Return how an attempt is sent: by what comes next in the order of classes."""
         instrument(self.poolmanager)
-        return Transport(self._send_once, self, trusts_error_types=True)
+        is_plain = sends_plainly(type(self), TimeoutHTTPAdapter)  # type: ignore[arg-type]  # mypy doubts that classes hash
+        return Transport(self._send_once, self, is_plain=is_plain)
 
     def _send_once(self, request: PreparedRequest, **arguments: Any) -> Response:
         if arguments["proxies"]:

@@ -8,12 +8,12 @@ from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager
 
 from resilient_session._adapter import LoggingHTTPAdapter
-from resilient_session._attempt import Transport
 from resilient_session._forks import renew_in_children
 from resilient_session._policy._carried import retry_from
 from resilient_session._transport._hidden_retries import hide_retries
 from resilient_session._transport._in_flight import current
 from resilient_session._transport._pools import instrument, instrument_proxy, renewed
+from resilient_session._tried import Transport, sends_plainly
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -91,7 +91,8 @@ class DrivenHTTPAdapter(LoggingHTTPAdapter):
             manager = getattr(inner, "poolmanager", None)
             if isinstance(manager, PoolManager):
                 instrument(manager)
-        return Transport(self._send_once, inner, trusts_error_types=is_http_adapter)
+        is_plain = is_http_adapter and "send" not in vars(inner) and sends_plainly(type(inner))  # type: ignore[arg-type]
+        return Transport(self._send_once, inner, is_plain=is_plain)
 
     def _send_once(self, request: PreparedRequest, **arguments: Any) -> Response:
         inner, in_flight = self.inner, current()

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from http.cookiejar import CookieJar
 
     import urllib3
+    from requests import Response
 
     from resilient_session._config._options import Options
     from resilient_session._events import Attempt
     from resilient_session._listeners import Listeners
-    from resilient_session._policy._decision import Rules
+    from resilient_session._policy._decision import Retry, Rules
 
 
 class Call:
@@ -69,10 +70,14 @@ class Call:
         if self.listeners.are_observing:
             self.listeners.report(AttemptFinished(attempt))
 
-    def schedule_retry(self, left: urllib3.Retry) -> None:
-        """Report that the last attempt will be repeated; `left` are the counts that are left then."""
-        self.retries = left
+    def wait(self, verdict: Retry, response: Response | None) -> None:
+        """Report that the last attempt will be repeated, and wait; a subclass of `Retry` may wait by itself."""
+        self.retries = verdict.left
         self.listeners.report(RetryScheduled(self.attempts[-1]))
+        if verdict.by_itself:
+            self.retries.sleep(None if response is None else response.raw)
+        elif verdict.after > 0:
+            self.options["clock"].sleep(verdict.after)
 
     def end(self) -> None:
         """Report the end of the call, once; that of one that succeeded at once only if somebody wants to know."""

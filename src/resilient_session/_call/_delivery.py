@@ -66,12 +66,22 @@ def exception_of(failure: Failure, outgoing: Outgoing, response: Response | None
     error = failure.error
     if response is not None and outgoing.call.jar is not None:
         cookies.keep(outgoing.call.jar, outgoing.request, response)
+    if response is not None and failure.is_for_status:
+        _leave(response, error, streamed=outgoing.streamed)
     if outgoing.default_timeouts:
         append_hint(error, f"(the default timeout {tuple(outgoing.timeouts)}; timeout= changes it)")
     with contextlib.suppress(AttributeError, TypeError):  # the user's own class, which takes no attribute
         error.attempts = attempts_behind(outgoing.call.attempts)  # type: ignore[attr-defined]
     clear_frames(error)
     return error
+
+
+def _leave(response: Response, error: Exception, *, streamed: bool) -> None:
+    """Give up a response for which an adapter raised an exception; who streams and holds it may read it."""
+    if not streamed:
+        _keep_body(response)
+    elif getattr(error, "response", None) is not response:
+        response.close()
 
 
 def _keep_body(response: Response) -> None:

@@ -110,8 +110,20 @@ def is_stock(retries: object) -> bool:
     return type(retries) is urllib3.Retry and vars(retries) == vars(HTTPAdapter().max_retries)
 
 
-def allows(retries: urllib3.Retry, method: str) -> bool:
-    """Whether a Retry lets a method be repeated after the server may have acted; case does not matter."""
+def allows(retries: urllib3.Retry, method: str, response: BaseHTTPResponse | None = None) -> bool:
+    """Whether a Retry lets a method be repeated after the server may have acted; case does not matter.
+
+    Args:
+        retries: the Retry. A subclass that overrides `_is_method_retryable`, or `is_retry` for a response, has the
+            last word: its author knows the server.
+        method: the method.
+        response: the response that came, if one came.
+    """
+    if type(retries) not in _STOCK:
+        if _overrides(retries, "_is_method_retryable"):
+            return bool(retries._is_method_retryable(method))  # noqa: SLF001 - people override it
+        if response is not None and _overrides(retries, "is_retry") and _is_retry(retries, method, response):
+            return True
     methods = retries.allowed_methods
     return not methods or method in methods or method.upper() in {one.upper() for one in methods}
 
@@ -120,24 +132,44 @@ def wants_retry(retries: urllib3.Retry, method: str, response: BaseHTTPResponse)
     """Whether a Retry calls for a retry after a response, leaving the method aside."""
     if type(retries) is CarriedRetry and retries.schedule is not None:
         return response.status in retries.status_forcelist  # as the line below, at a tenth of its cost
-    return _for_any_method(retries, method).is_retry(method, response.status, "retry-after" in response.headers)
+    return _is_retry(_for_any_method(retries, method), method, response)
 
 
-def count_down(
+def _is_retry(retries: urllib3.Retry, method: str, response: BaseHTTPResponse) -> bool:
+    return retries.is_retry(method, response.status, "retry-after" in response.headers)
+
+
+def count_down(  # noqa: PLR0913 - what urllib3 hands `increment`
     retries: urllib3.Retry,
     method: str,
     url: str,
     *,
     response: BaseHTTPResponse | None = None,
     error: Exception | None = None,
+    pool: Any = None,
 ) -> urllib3.Retry | None:
     """Count one retry, by the response or the urllib3 error that calls for it.
+
+    Args:
+        retries: the counts so far.
+        method: the method of the request.
+        url: its target.
+        response: the response that calls for the retry, or
+        error: the error that does.
+        pool: the pool of its connection, for subclasses that override `increment`.
 
     Returns:
         The Retry with the counts that are left, or None if none was left.
     """
     try:
-        left = _for_any_method(retries, method).increment(method, url, response=response, error=error)
+        left = _for_any_method(retries, method).increment(
+            method,
+            url,
+            response=response,
+            error=error,
+            _pool=pool,
+            _stacktrace=None if error is None else error.__traceback__,
+        )
     except MaxRetryError:
         return None
     except Exception as raised:
@@ -146,6 +178,28 @@ def count_down(
         return None
     left.allowed_methods = retries.allowed_methods
     return left
+
+
+def sleeps_itself(retries: urllib3.Retry, *, has_response: bool, is_delayed: bool) -> bool:
+    """Whether a subclass waits in its own way, which then counts, whatever the options say.
+
+    Args:
+        retries: the Retry.
+        has_response: whether a response calls for the retry; only then may `sleep_for_retry` be called.
+        is_delayed: whether the server requests a delay; only else is `_sleep_backoff` called.
+    """
+    if type(retries) in _STOCK:
+        return False
+    if _overrides(retries, "sleep") or (has_response and _overrides(retries, "sleep_for_retry")):
+        return True
+    return not is_delayed and _overrides(retries, "_sleep_backoff")
+
+
+_STOCK = (CarriedRetry, urllib3.Retry)
+
+
+def _overrides(retries: urllib3.Retry, name: str) -> bool:
+    return getattr(type(retries), name) is not getattr(urllib3.Retry, name)
 
 
 def parses_delays_itself(retries: urllib3.Retry) -> bool:

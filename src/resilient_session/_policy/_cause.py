@@ -54,7 +54,7 @@ def cause_of(failure: Failure | None, stage: str) -> Cause:
         failure: what went wrong; None if its response calls for a retry.
         stage: the stage that the attempt had reached.
     """
-    if failure is None:
+    if failure is None or failure.is_for_status:
         return "status"
     error = failure.error
     if failure.is_users_own or not is_passing(error):

@@ -45,6 +45,7 @@ class Outcome(NamedTuple):
         repeatable: whether the body can be sent again.
         now: seconds since the epoch, for headers that name a moment.
         left: seconds until the deadline; None if there is none.
+        pool: the pool of its connection, for a Retry that wants to know; None if there was none.
     """
 
     method: str
@@ -57,6 +58,7 @@ class Outcome(NamedTuple):
     repeatable: bool = True
     now: float = 0.0
     left: float | None = None
+    pool: object = None
 
 
 class Rules(NamedTuple):
@@ -83,11 +85,13 @@ class Retry(NamedTuple):
         after: seconds to wait first.
         reason: what calls for it.
         left: the counts that are left then.
+        by_itself: whether `left` waits by itself, because a subclass overrides how.
     """
 
     after: float
     reason: str
     left: urllib3.Retry
+    by_itself: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -131,7 +135,16 @@ def decide(
     left = _count_down(outcome, retries)
     if left is None:
         return Stop(f"{reason}; no retries are left", "exhausted", exhausted=True)
+    return _timed(outcome, reason, left, rules, draw)
+
+
+def _timed(
+    outcome: Outcome, reason: str, left: urllib3.Retry, rules: Rules, draw: Callable[[], float]
+) -> Retry | Stop:
+    """Return the retry with its wait, or stop if that does not fit."""
     delay = _requested_delay(outcome, left)
+    if carried.sleeps_itself(left, has_response=outcome.response is not None, is_delayed=delay > 0):
+        return Retry(0.0, reason, left, by_itself=True)
     longest = min(rules.longest_delay, getattr(left, "retry_after_max", rules.longest_delay))
     if delay > longest:
         too_long = f"{reason}; the server requests a delay of {delay:g} s, retry_after_max is {longest:g}"
@@ -170,7 +183,7 @@ def _obstacle(outcome: Outcome, retries: urllib3.Retry, rules: Rules) -> Stop | 
         return Stop(f"{_what(outcome)}; give_up_if returned True", "give-up")
     sent = outcome.failure is None or outcome.failure.sent
     processed = sent and _status(outcome) not in rules.unprocessed
-    if processed and not outcome.keyed and not carried.allows(retries, outcome.method):
+    if processed and not outcome.keyed and not carried.allows(retries, outcome.method, outcome.response):
         unsafe = f"{_what(outcome)}; {outcome.method} is not in allowed_methods and may have taken effect"
         return Stop(unsafe, "unsafe-method")
     if sent and not outcome.repeatable:
@@ -192,6 +205,7 @@ def _count_down(outcome: Outcome, retries: urllib3.Retry) -> urllib3.Retry | Non
         _target(outcome.url),
         response=outcome.response,
         error=outcome.failure and outcome.failure.cause,
+        pool=outcome.pool or getattr(outcome.response, "_pool", None),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import re
 import ssl
@@ -53,6 +54,7 @@ class Failure(NamedTuple):
         hopeless: why a retry would fail in the same way; None if it might not.
         status: the status of the response whose body broke; None if there was no response.
         is_users_own: whether the user's code raised it, so that its class means nothing.
+        is_for_status: whether it was raised for a response, which is then judged in its place.
     """
 
     error: Exception
@@ -61,6 +63,7 @@ class Failure(NamedTuple):
     hopeless: str | None
     status: int | None = None
     is_users_own: bool = False
+    is_for_status: bool = False
 
 
 def failure_from(error: Exception, request: PreparedRequest, status: int | None = None) -> Failure:
@@ -70,6 +73,23 @@ def failure_from(error: Exception, request: PreparedRequest, status: int | None 
     if raised is not error:
         raised.__cause__ = error
     return Failure(raised, cause, not _is_unsent(raised, cause), _hopeless(raised, cause), status)
+
+
+def users_own(error: Exception, reason: str, *, sent: bool) -> Failure:
+    """Return the failure of an attempt that the user's code ended: its exception leaves the call as it is."""
+    return Failure(error, error, sent, reason, is_users_own=True)
+
+
+def translated(failure: Failure, request: PreparedRequest) -> Failure:
+    """Judge an exception of somebody's own class by the network failure behind it; it is raised itself."""
+    if failure.hopeless is None or isinstance(failure.error, requests.exceptions.RequestException):
+        return failure
+    origin = failure.error.__cause__ or failure.error.__context__
+    while origin is not None and not isinstance(origin, (*_PASSING, urllib3.exceptions.HTTPError)):
+        origin = origin.__cause__ or origin.__context__
+    if not isinstance(origin, Exception):
+        return failure
+    return failure_from(origin, request, failure.status)._replace(error=failure.error)
 
 
 def observed(failure: Failure, *, sent: bool) -> Failure:
@@ -84,8 +104,9 @@ class _BeforeSending(urllib3.exceptions.ConnectTimeoutError):
 
 
 def overdue(failure: Failure, stage: str, request: PreparedRequest) -> Failure:
-    """Return the failure as `DeadlineExceeded` if it is a timeout; other failures stay."""
-    if not any(is_timeout(link) for link in chain(failure.error)):
+    """Return the failure as `DeadlineExceeded` if it is a timeout of ours; other failures stay."""
+    links = chain(failure.error)
+    if not any(is_timeout(link) for link in links) or any(_is_of_the_kernel(link) for link in links):
         return failure
     error = _errors.DeadlineExceeded(f"the deadline passed while {stage}", request=request)
     error.__cause__ = failure.error
@@ -102,6 +123,11 @@ def is_timeout(error: BaseException) -> bool:
     timeouts = (TimeoutError, urllib3.exceptions.TimeoutError, urllib3.exceptions.EmptyPoolError)
     # urllib3 2.x derives the one from the other, for compatibility
     return isinstance(error, timeouts) and not isinstance(error, urllib3.exceptions.NewConnectionError)
+
+
+def _is_of_the_kernel(error: BaseException) -> bool:
+    """Whether the operating system gave up on the connection, whatever time was left."""
+    return isinstance(error, TimeoutError) and error.errno == errno.ETIMEDOUT
 
 
 def body_error(error: Exception, request: PreparedRequest) -> Exception:

@@ -104,10 +104,15 @@ class ResilientConnection:
         if in_flight is not None:
             in_flight.observed = True
             in_flight.enter("send")
+        self._failed_with: Exception | None = None
         try:
             super().request(*args, **kwargs)  # type: ignore[misc]
+        except Exception as error:
+            if in_flight is not None and in_flight.written and error is not self._failed_with:  # the body raised it
+                in_flight.users_error = error
+            raise
         finally:
-            self._requesting = None
+            self._requesting = self._failed_with = None
 
     def send(self, data: Any) -> None:
         """Send a part of a request. From its first byte on, the server may have acted."""
@@ -116,21 +121,28 @@ class ResilientConnection:
             super().send(data)  # type: ignore[misc]
             return
         own: Any = self
-        if own.sock is None:
-            self.connect()
-            in_flight.enter("send")
-        for part in _slices(data):
-            own.sock.settimeout(in_flight.clamp(in_flight.timeouts.read))
-            in_flight.written = True
-            super().send(part)  # type: ignore[misc]
+        try:
+            if own.sock is None:
+                self.connect()
+                in_flight.enter("send")
+            for part in _slices(data):
+                own.sock.settimeout(in_flight.clamp(in_flight.timeouts.read))
+                in_flight.written = True
+                super().send(part)  # type: ignore[misc]
+        except Exception as error:
+            self._failed_with = error
+            raise
 
     def getresponse(self, *args: Any, **kwargs: Any) -> Any:
         in_flight = current()
         if in_flight is not None:
+            if in_flight.users_error is not None:  # urllib3 suppressed it, for it looked like one of the network
+                raise in_flight.users_error
             in_flight.enter("wait")
         response = super().getresponse(*args, **kwargs)  # type: ignore[misc]
         if in_flight is not None:
             in_flight.enter("receive")
+            in_flight.received = response
             self._clock = in_flight.clock
         self._last_used = self._clock.now()
         self._server_limit = (

@@ -7,7 +7,7 @@ An attempt opens an `InFlight`, and the connection that happens to serve it find
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resilient_session._time import Deadline, Timeouts, monotonic, nearest
 
@@ -37,12 +37,16 @@ class InFlight:
         trail: the stages so far, each followed by the moment at which it began, in real time.
         observed: whether a connection of ours serves the attempt, so that `written` is evidence.
         written: whether a byte of the request was handed to the socket.
+        received: urllib3's response, until the adapter has returned one; None if none came yet.
+        pool: the pool that serves the attempt; None if none of ours does.
+        users_error: what the user's code raised while a connection of ours read the request body from it.
         cut_short: whether the deadline left the last operation less time than its timeout.
     """
 
     __slots__ = (
         "_deadline", "_head_end", "clock", "cut_short", "default_timeouts", "failed_connects", "idle_limit",
-        "observed", "sender", "share_tls", "stage", "timeouts", "trail", "written",
+        "observed", "pool", "received", "sender", "share_tls", "stage", "timeouts", "trail", "users_error",
+        "written",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - each is a fact of the attempt
@@ -68,6 +72,9 @@ class InFlight:
         self.trail: Trail = ("blocked", monotonic())
         self.observed = False
         self.written = False
+        self.received: Any = None
+        self.pool: object = None
+        self.users_error: Exception | None = None
         self.cut_short = False
         self._deadline = deadline
         self._head_end: float | None = None

@@ -49,6 +49,7 @@ class ResilientPool:
         in_flight = current()
         if in_flight is not None:
             kwargs["retries"] = SEND_ONCE
+            in_flight.pool = self
             if in_flight.default_timeouts:
                 kwargs["timeout"] = _timeout(in_flight, kwargs.get("timeout"))
             if self.block and kwargs.get("pool_timeout") is None:  # type: ignore[attr-defined]
