@@ -13,7 +13,7 @@ import trustme
 
 from resilient_session import resilient_session
 from resilient_session.testing import VirtualClock
-from support.certificates import ORIGIN, server_context
+from support.certificates import ORIGIN, server_context, settled
 
 
 def pytest_terminal_summary(terminalreporter, exitstatus, config):
@@ -51,7 +51,7 @@ def bundle(authority, tmp_path_factory):
     """The path of a file with the authority's certificate."""
     path = tmp_path_factory.mktemp("authority") / "ca.pem"
     authority.cert_pem.write_to_path(path)
-    return str(path)
+    return settled(path)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,8 @@
     └── requests.RetryError                  (not subclassed; has its ``response``)
 
 ``requests`` raises different classes for the same failure, depending on where a read stalled and on whether a
-``Retry`` is mounted, and existing code catches any of them. The two classes with two bases are caught by all of it.
+``Retry`` is mounted, and existing code catches any of them. The two classes with two bases are caught by all of it,
+and by code that reads ``response.raw`` and expects urllib3's ``HTTPError``.
 """
 
 from __future__ import annotations
@@ -23,11 +24,15 @@ import requests.exceptions
 import urllib3.exceptions
 
 
-class ReadTimeout(requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError):
+class ReadTimeout(
+    requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError, urllib3.exceptions.HTTPError
+):
     """Raised when the server stays silent for longer than the read timeout, in the headers or the body."""
 
 
-class ChunkedEncodingError(requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError):
+class ChunkedEncodingError(
+    requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError, urllib3.exceptions.HTTPError
+):
     """Raised when a body ends early: before its ``Content-Length``, or without its last chunk."""
 
 

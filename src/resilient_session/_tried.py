@@ -174,7 +174,8 @@ def failure_of(error: Exception, tried: Tried, status: int | None = None) -> Fai
         return users_own(own, f"the request body raised {type(own).__name__}", sent=in_flight.written)
     clear_frames(error)
     redact_error(error, request, outgoing.arguments["proxies"])
-    failure = translated(failure_from(error, request, status), request)
+    connected = in_flight.observed and in_flight.stage in {"send", "wait", "receive"}
+    failure = translated(failure_from(error, request, status, has_shaken_hands=connected), request)
     if not tried.transport.is_plain:
         failure = failure._replace(sent=True)
     elif in_flight.observed:

@@ -5,6 +5,7 @@ These are the tests that live in real time, for sockets do. Their bounds are gen
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import socket
 import threading
@@ -13,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+import socks
 import urllib3.util.connection
 from requests.auth import HTTPDigestAuth
 
@@ -341,3 +343,71 @@ def test_body_of_a_redirect_that_stalls_is_a_read_timeout_that_knows_its_attempt
         session.get(server.url("/"), timeout=0.1)
     assert isinstance(caught.value, requests.ConnectionError)
     assert [attempt.status for attempt in attempts_of(caught.value)] == [302]
+
+
+SOCKS_ACCEPTS = b"\x05\x00", b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00"
+
+
+@contextlib.contextmanager
+def socks_proxy(talk):
+    """A SOCKS proxy that does what it is told with each connection."""
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                clients.append(client)
+                threading.Thread(target=answer, args=(client,), daemon=True).start()
+
+    def answer(client):
+        with contextlib.suppress(OSError):
+            talk(client)
+
+    clients = []
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=serve, daemon=True).start()
+    yield f"127.0.0.1:{listener.getsockname()[1]}"
+    with contextlib.suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    for client in clients:
+        client.close()
+
+
+def is_silent(client):
+    threading.Event().wait(60)
+
+
+def is_silent_later(client):
+    client.sendall(SOCKS_ACCEPTS[0])
+    threading.Event().wait(60)
+
+
+def drips(client):
+    for byte in b"".join(SOCKS_ACCEPTS):
+        client.sendall(bytes([byte]))
+        threading.Event().wait(0.3)
+    threading.Event().wait(60)
+
+
+@pytest.mark.parametrize("talk", [is_silent, is_silent_later, drips])
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h", "socks4", "socks4a"])
+@pytest.mark.parametrize("limit", [{"deadline": 0.5}, {"timeout": 0.5, "total": 0}])
+def test_socks_proxy_that_is_silent_or_drips_is_in_time(talk, scheme, limit):
+    with socks_proxy(talk) as place:
+        session = resilient_session(logger=None, **limit)
+        proxies = {"http": f"{scheme}://{place}"}
+        start = time.monotonic()
+        with pytest.raises((requests.ConnectionError, requests.Timeout)):
+            session.get("http://127.0.0.1:9/", proxies=proxies)
+        assert time.monotonic() - start < 2
+
+
+def test_socks_proxy_that_a_patch_replaces_is_used_as_it_is(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise socks.ProxyConnectionError("patched", OSError("patched"))
+
+    monkeypatch.setattr(socks, "create_connection", refuse)
+    session = resilient_session(logger=None, total=0)
+    with pytest.raises(requests.ConnectionError, match="patched"):
+        session.get("http://127.0.0.1:9/", proxies={"http": "socks5://127.0.0.1:9"})

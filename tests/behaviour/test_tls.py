@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import shutil
 import ssl
+import subprocess
+import threading
 
 import pytest
 import requests
@@ -16,7 +20,7 @@ from urllib3.util import ssl_
 from resilient_session import LoggingHTTPAdapter, resilient_session
 from resilient_session._transport._tls import MOST, SharedContexts
 from resilient_session.testing import FaultServer, Reply
-from support.certificates import server_context
+from support.certificates import server_context, settled
 
 pytestmark = pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 CLOSING = Reply(200, "ok", keep_alive=False)
@@ -125,8 +129,99 @@ def test_directory_of_authorities_is_trusted(server, authority, tmp_path, made):
     context.load_verify_locations(cadata=authority.cert_pem.bytes().decode())
     session = resilient_session(total=0, logger=None)
     assert refused(session, server.url("/"), verify=str(folder))
+    name = trusted_as(folder, authority)
+    assert session.get(server.url("/"), verify=str(folder)).text == "ok"
+    name.write_bytes(trustme.CA().cert_pem.bytes())
     assert refused(session, server.url("/"), verify=str(folder))
-    assert len(made) == 1
+    assert len(made) == 3
+
+
+def trusted_as(folder, authority):
+    """Put an authority into a directory, under the name by which OpenSSL looks for it."""
+    pem = authority.cert_pem.bytes()
+    loaded = subprocess.run(
+        ["openssl", "x509", "-hash", "-noout"],  # noqa: S607
+        input=pem,
+        capture_output=True,
+        check=True,
+    )
+    path = folder / f"{loaded.stdout.decode().strip()}.0"
+    path.write_bytes(pem)
+    return path
+
+
+def test_bundle_of_the_same_size_and_time_is_read_again(server, authority, tmp_path, made):
+    bundle, other = tmp_path / "ca.pem", tmp_path / "other.pem"
+    good, bad = authority.cert_pem.bytes(), trustme.CA().cert_pem.bytes()
+    size = max(len(good), len(bad)) + 1
+    bundle.write_bytes(good.ljust(size, b"\n"))
+    other.write_bytes(bad.ljust(size, b"\n"))
+    for path in (bundle, other):
+        os.utime(path, ns=(1, 1))
+    session = resilient_session(total=0, logger=None)
+    assert session.get(server.url("/"), verify=settled(bundle)).text == "ok"
+    shutil.copy2(other, bundle)
+    assert bundle.stat().st_mtime_ns == 1
+    assert refused(session, server.url("/"), verify=str(bundle))
+    bundle.write_bytes(good.ljust(size, b"\n"))
+    os.utime(bundle, ns=(1, 1))
+    assert session.get(server.url("/"), verify=settled(bundle)).text == "ok"
+    other.replace(bundle)
+    assert refused(session, server.url("/"), verify=str(bundle))
+
+
+def test_bundle_that_changes_at_once_is_not_shared_before_its_time_stamp_can_tell(server, authority, tmp_path):
+    bundle = tmp_path / "ca.pem"
+    session = resilient_session(total=0, logger=None)
+    for _ in range(5):
+        bundle.write_bytes(authority.cert_pem.bytes())
+        assert session.get(server.url("/"), verify=str(bundle)).text == "ok"
+        bundle.write_bytes(trustme.CA().cert_pem.bytes())
+        assert refused(session, server.url("/"), verify=str(bundle))
+
+
+def test_key_log_that_is_set_later_is_written(server, bundle, tmp_path, monkeypatch):
+    session = resilient_session(logger=None)
+    session.get(server.url("/"), verify=bundle)
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    session.get(server.url("/"), verify=bundle)
+    assert "CLIENT" in (tmp_path / "keys").read_text()
+
+
+def test_patch_of_the_name_in_urllib3_connection_is_used_for_each_connection(server, bundle, monkeypatch):
+    made = []
+    real = ssl_.create_urllib3_context
+    monkeypatch.setattr(
+        "urllib3.connection.create_urllib3_context", lambda *a, **k: made.append(1) or real(*a, **k)
+    )
+    session = resilient_session(logger=None)
+    for _ in range(2):
+        session.get(server.url("/"), verify=bundle)
+    assert len(made) == 2
+
+
+def test_bundle_that_cannot_be_read_now_blocks_no_session_with_another(server, bundle, tmp_path):
+    stalled = tmp_path / "stalled.pem"
+    os.mkfifo(stalled)
+    session = resilient_session(total=0, logger=None)
+    assert session.get(server.url("/"), verify=bundle).text == "ok"
+    settled(stalled)
+
+    def read():
+        with contextlib.suppress(requests.RequestException):
+            resilient_session(total=0, logger=None).get(server.url("/"), verify=str(stalled))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    writing = os.open(stalled, os.O_WRONLY)  # returns once the other side is open, and so inside the read
+    try:
+        assert session.get(server.url("/"), verify=bundle).text == "ok"
+        assert resilient_session(deadline=5).get(server.url("/"), verify=bundle).text == "ok"
+    finally:
+        os.close(writing)
+        while reader.is_alive():  # urllib3 opens it once more
+            with contextlib.suppress(OSError):
+                os.close(os.open(stalled, os.O_WRONLY | os.O_NONBLOCK))
 
 
 def test_variable_of_requests_names_the_bundle(server, bundle, monkeypatch):
@@ -139,6 +234,7 @@ def test_client_certificates_have_contexts_of_their_own(authority, asking_tls, b
     issued = authority.issue_cert("me@example.test")
     issued.cert_chain_pems[0].write_to_path(mine)
     issued.private_key_pem.write_to_path(key)
+    settled(key)
     with FaultServer(default=CLOSING, tls=asking_tls) as server:
         session = resilient_session(total=0, logger=None)
         for _ in range(2):
@@ -255,5 +351,5 @@ def test_table_of_contexts_is_bounded(authority, tmp_path):
     for number in range(MOST + 5):
         path = tmp_path / f"{number}.pem"
         authority.cert_pem.write_to_path(path)
-        contexts.get(str(path), None, None, None)
+        contexts.get(settled(path), None, None)
     assert len(contexts._contexts) == MOST

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,3 +19,10 @@ def server_context(authority: trustme.CA, *names: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*names).configure_cert(context)
     return context
+
+
+def settled(path):
+    """Return the path of a file once it is old enough for its time stamp to tell the next change of it."""
+    while time.time_ns() - os.stat(path).st_ctime_ns < 30_000_000:  # noqa: PTH116
+        time.sleep(0.005)
+    return str(path)

@@ -6,6 +6,7 @@ can be rewound. Any other iterable may draw on something that is gone once it wa
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,11 +23,12 @@ class Body:
         repeatable: whether it can be sent again identically.
     """
 
-    __slots__ = ("_content", "_position", "repeatable")
+    __slots__ = ("_content", "_extent", "_position", "repeatable")
 
     def __init__(self, content: object) -> None:
         self._content: Any = content
         self._position = _position(content) if hasattr(content, "read") else None
+        self._extent = None if self._position is None else _extent(content, self._position)
         lasting = isinstance(content, (*_IN_MEMORY, Sequence)) and not hasattr(content, "read")
         self.repeatable = lasting or self._position is not None
 
@@ -34,13 +36,14 @@ class Body:
         """Rewind the body to where it was.
 
         Returns:
-            Whether that worked, and the body can be sent again.
+            Whether that worked, and the body can be sent again. A file that was changed meanwhile is another body.
         """
         if self._position is None:
             return self.repeatable
         try:
             self._content.seek(self._position)
             restored: bool = self._content.tell() == self._position
+            restored = restored and _extent(self._content, self._position) == self._extent
         except Exception:  # noqa: BLE001 - closed, or a file-like object that raises anything
             return False
         return restored
@@ -54,3 +57,14 @@ def _position(content: Any) -> int | None:
     except Exception:  # noqa: BLE001 - as above
         return None
     return position
+
+
+def _extent(content: Any, position: int) -> object:
+    """Return what changes if a file is changed: its time stamp if it is one on the disk, and its length."""
+    try:
+        found = os.fstat(content.fileno())
+    except Exception:  # noqa: BLE001 - it is in memory, or a file-like object that raises anything
+        end = content.seek(0, os.SEEK_END)
+        content.seek(position)
+        return end
+    return found.st_size, found.st_mtime_ns

@@ -36,6 +36,7 @@ _OF_STAGE: Mapping[str, Cause] = {
 }
 
 _OF_CLASS: tuple[tuple[type[Exception], Cause], ...] = (
+    *((kind, "tls") for kind in _TLS_ERRORS),
     (requests.exceptions.ConnectTimeout, "connect"),
     (urllib3.exceptions.ConnectTimeoutError, "connect"),
     (urllib3.exceptions.EmptyPoolError, "connect"),

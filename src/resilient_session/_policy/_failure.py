@@ -38,6 +38,9 @@ _REFUSED_TLS = (
 )
 """How OpenSSL, PyOpenSSL and urllib3 name a refusal, by either side, that a new handshake would meet again."""
 
+_ALERT = r"(?i)alert.*(certificate|unknown.ca|access.denied)"
+"""How OpenSSL and PyOpenSSL name an alert after the handshake: under TLS 1.3 it refuses a client certificate."""
+
 _NO_TUNNEL = "Tunnel connection failed: "
 """How http.client reports a CONNECT whose response was not 200."""
 
@@ -66,13 +69,28 @@ class Failure(NamedTuple):
     is_for_status: bool = False
 
 
-def failure_from(error: Exception, request: PreparedRequest, status: int | None = None) -> Failure:
-    """Classify an exception that an attempt raised."""
+def failure_from(
+    error: Exception, request: PreparedRequest, status: int | None = None, *, has_shaken_hands: bool = False
+) -> Failure:
+    """Classify an exception that an attempt raised.
+
+    Args:
+        error: the exception.
+        request: the request.
+        status: the status of the response whose body broke; None if there was no response.
+        has_shaken_hands: whether the TLS handshake was over, so that only an alert of the other side can refuse.
+    """
     cause = _cause(error)
     raised = _translate(error, request)
     if raised is not error:
         raised.__cause__ = error
-    return Failure(raised, cause, not _is_unsent(raised, cause), _hopeless(raised, cause), status)
+    return Failure(
+        raised,
+        cause,
+        not _is_unsent(raised, cause),
+        _hopeless(raised, cause, _ALERT if has_shaken_hands else _REFUSED_TLS),
+        status,
+    )
 
 
 def users_own(error: Exception, reason: str, *, sent: bool) -> Failure:
@@ -183,19 +201,19 @@ def _is_unsent(error: Exception, cause: Exception) -> bool:
     return connects or str(inner).startswith(_NO_TUNNEL)
 
 
-def _hopeless(error: Exception, cause: Exception) -> str | None:
+def _hopeless(error: Exception, cause: Exception, refusal: str) -> str | None:
     if not is_passing(error):
         return f"{type(error).__name__} is not retryable"
     links = chain(cause)
-    if any(_is_refusal(link) for link in links):
+    if any(_is_refusal(link, refusal) for link in links):
         return "not retried: the certificate or handshake would be refused again"
     if any(re.search(_REFUSED_TUNNEL, str(link)) for link in links):
         return "not retried: the proxy refused the tunnel"
     return None
 
 
-def _is_refusal(error: BaseException) -> bool:
+def _is_refusal(error: BaseException, refusal: str) -> bool:
     if isinstance(error, (ssl.SSLCertVerificationError, ssl.CertificateError)):
         return True
     tls = isinstance(error, (ssl.SSLError, urllib3.exceptions.SSLError))
-    return tls and re.search(_REFUSED_TLS, str(error)) is not None
+    return tls and re.search(refusal, str(error)) is not None

@@ -67,7 +67,7 @@ def guard(response: Response, in_flight: InFlight, *, streamed: bool) -> None:
 
 
 class _GuardedResponse:
-    """A mixin for urllib3's responses; replacing their `stream` function instead would keep them alive."""
+    """A mixin for urllib3's responses; replacing their functions instead would keep them alive."""
 
     _guard: _Guard
     decode_content: bool
@@ -77,6 +77,25 @@ class _GuardedResponse:
         decode = self.decode_content if decode_content is None else decode_content
         pieces = super().stream(self._guard.piece or amt, decode)  # type: ignore[misc]
         return self._guard.watch(self, pieces, decode=decode)
+
+    def read(self, amt: int | None = None, decode_content: bool | None = None, *args: Any, **kwargs: Any) -> bytes:  # noqa: FBT001
+        """Read as urllib3 does; a body that stops short is no end."""
+        data: bytes = super().read(amt, decode_content, *args, **kwargs)  # type: ignore[misc]
+        self._check_end(data, amt, decode_content)
+        return data
+
+    def read1(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:  # noqa: FBT001
+        """Read as urllib3 does; a body that stops short is no end."""
+        data: bytes = super().read1(amt, decode_content)  # type: ignore[misc]
+        self._check_end(data, None if amt is None and not data else amt or -1, decode_content)
+        return data
+
+    def _check_end(self, data: bytes, amt: int | None, decode_content: bool | None) -> None:  # noqa: FBT001
+        """Check a body that was read to its end: all of it at once, or up to a read that returns nothing."""
+        is_end = amt is None or amt < 0 or (amt > 0 and not data)
+        decode = self.decode_content if decode_content is None else decode_content
+        if is_end and not self._guard.is_watching and _stops_short(self, decode=decode):
+            raise self._guard.broken()
 
 
 @functools.lru_cache(maxsize=64)
@@ -99,6 +118,14 @@ class _Guard:
         self._in_flight = in_flight
         self._is_over = False
         self._broke = ""
+        self.is_watching = False
+
+    def broken(self) -> Exception:
+        """Return the exception for a body that stops short."""
+        response = self._response()
+        error = ChunkedEncodingError(_SHORT, request=None if response is None else response.request)
+        error.attempts = () if response is None else attempts_of(response)  # type: ignore[attr-defined]
+        return error
 
     def watch(self, raw: Any, pieces: Iterator[bytes], *, decode: bool) -> Iterator[bytes]:
         """Yield the pieces of a body while there is time, and check that none is missing."""
@@ -107,11 +134,12 @@ class _Guard:
                 raise urllib3_exceptions.ProtocolError(self._broke)
             if self._is_over:
                 return
+            self.is_watching = True
             for data in pieces:
                 yield data
                 self._in_flight.clamp(None)  # decoding the next piece takes time
-            if _ends_in_a_chunk(raw) or (decode and _ends_in_a_member(raw)):
-                raise urllib3_exceptions.ProtocolError("Connection broken: the body stops short")
+            if _stops_short(raw, decode=decode):
+                raise urllib3_exceptions.ProtocolError(_SHORT)
         except (urllib3_exceptions.HTTPError, TimeoutError) as error:
             raised = self._raised_as(error)
             if raised is None:
@@ -122,12 +150,11 @@ class _Guard:
                 raise raised from error
             finally:
                 del raised  # a cycle otherwise: its traceback holds this frame
+        finally:
+            self.is_watching = False
 
     def _raised_as(self, error: Exception) -> RequestException | None:
-        """Return the exception for a read that failed; None leaves it to `requests`, as for any stream.
-
-        Only `Session` reads the body of a redirect, as a part of the call.
-        """
+        """Return the exception for a read that failed; None if nobody holds the response any more."""
         response = self._response()
         late = isinstance(error, (urllib3_exceptions.ReadTimeoutError, TimeoutError))
         raised: Any
@@ -135,10 +162,8 @@ class _Guard:
             return None
         if late and self._in_flight.cut_short:
             raised = DeadlineExceeded("the deadline passed while the body was read", request=response.request)
-        elif is_redirect(response):
-            raised = _class_for(error)(error, request=response.request)
         else:
-            return None
+            raised = _class_for(error)(error, request=response.request)
         raised.attempts = attempts_of(response)
         return cast("RequestException", raised)
 
@@ -162,6 +187,13 @@ def _class_for(error: Exception) -> Any:
 def _nothing(*_: Any, **__: Any) -> bytes:
     """Read no more."""
     return b""
+
+
+_SHORT = "Connection broken: the body stops short"
+
+
+def _stops_short(raw: Any, *, decode: bool) -> bool:
+    return _ends_in_a_chunk(raw) or (decode and _ends_in_a_member(raw))
 
 
 def _ends_in_a_chunk(raw: Any) -> bool:

@@ -29,7 +29,7 @@ from resilient_session._time import SystemClock, monotonic
 from resilient_session._transport._connecting import Options, connect, winners
 from resilient_session._transport._in_flight import InFlight, current
 from resilient_session._transport._mixin import mixed
-from resilient_session._transport._reading import ClampedResponse
+from resilient_session._transport._reading import BODILESS, ClampedResponse
 from resilient_session._transport._resolver import resolver
 from resilient_session._transport._tls import sharing
 
@@ -38,11 +38,15 @@ if TYPE_CHECKING:
 
     from resilient_session._time import Clock
 
-_OWN_MODULES = frozenset({"urllib3.connection", "urllib3.contrib.socks"})
+_SOCKS = "urllib3.contrib.socks"
+_OWN_MODULES = frozenset({"urllib3.connection", _SOCKS})
 _SLICE = 65536
 """Bytes sent at a time: each slice, not the whole body, must go out within the read timeout."""
 
 _SWITCHING_PROTOCOLS = 101
+_TLS_PORT = 443
+"""What urllib3's classes for TLS have as their default port."""
+
 _NEVER = -1.0
 """Seconds; no connection is idle for less."""
 
@@ -61,6 +65,7 @@ class ResilientConnection:
         self._last_used = self._clock.now()
         self._server_limit: float | None = None
         self._requesting: InFlight | None = None
+        self._response: Any = None
 
     @property
     def is_connected(self) -> bool:
@@ -70,7 +75,14 @@ class ResilientConnection:
         stale = self._server_limit is not None and idle > self._server_limit
         if stale or (in_flight is not None and in_flight.idle_limit is not None and idle > in_flight.idle_limit):
             return False
-        return super().is_connected  # type: ignore[misc, no-any-return]
+        if self._response is not None and self._response.has_left_over:
+            return False
+        return super().is_connected and not self._has_pending()  # type: ignore[misc]
+
+    def _has_pending(self) -> bool:
+        """Whether something lies decrypted in OpenSSL that belongs to no response."""
+        own: Any = self
+        return own.default_port == _TLS_PORT and getattr(own.sock, "pending", _nothing)() > 0
 
     def connect(self) -> None:
         in_flight = current()
@@ -140,6 +152,9 @@ class ResilientConnection:
                 raise in_flight.users_error
             in_flight.enter("wait")
         response = super().getresponse(*args, **kwargs)  # type: ignore[misc]
+        self._response = response._original_response  # noqa: SLF001 - as `requests` reads it
+        if response.status in BODILESS:
+            response.chunked = False  # urllib3 would read the chunks that its head announces (RFC 9112 §6.1)
         if in_flight is not None:
             in_flight.enter("receive")
             in_flight.received = response
@@ -171,10 +186,12 @@ class ResolvingConnection(ResilientConnection):
         """Resolve and connect within the connect timeout. The errors are those of urllib3."""
         own: Any = self
         theirs: Any = super()
-        if not _is_stock(getattr(theirs._new_conn, "__func__", None), urllib3.connection):  # noqa: SLF001
-            return theirs._new_conn()  # type: ignore[no-any-return]  # noqa: SLF001 - a patch or SOCKS
+        make = getattr(theirs._new_conn, "__func__", None)  # noqa: SLF001
+        through_socks = type(make) is FunctionType and make.__module__ == _SOCKS
+        if not through_socks and not _is_stock(make, urllib3.connection):
+            return theirs._new_conn()  # type: ignore[no-any-return]  # noqa: SLF001 - a patch
         try:
-            sock = _connect_in_time(own, current())
+            sock = _connect_through_socks(own, theirs) if through_socks else _connect_in_time(own, current())
         except (socket.gaierror, UnicodeError) as error:
             if isinstance(error, UnicodeError):
                 message = f"'{own.host}', label empty or too long"
@@ -188,6 +205,18 @@ class ResolvingConnection(ResilientConnection):
             raise NewConnectionError(own, message) from error
         sys.audit("http.client.connect", self, own.host, own.port)
         return sock
+
+
+def _connect_through_socks(own: Any, theirs: Any) -> socket.socket:
+    from resilient_session._transport import _socks  # noqa: PLC0415 - it needs PySocks
+
+    in_flight = current()
+    if in_flight is None or not _socks.is_stock():
+        return theirs._new_conn()  # type: ignore[no-any-return]  # noqa: SLF001 - as above
+    in_flight.enter("connect")
+    sock = _socks.connect(own, in_flight.clamp(own.timeout))
+    sock.settimeout(own.timeout)
+    return sock
 
 
 def _connect_in_time(own: urllib3.connection.HTTPConnection, in_flight: InFlight | None) -> socket.socket:
@@ -213,6 +242,10 @@ def _connect_in_time(own: urllib3.connection.HTTPConnection, in_flight: InFlight
         sock.close()
         raise
     return sock
+
+
+def _nothing() -> int:
+    return 0
 
 
 def _slices(data: Any) -> Iterable[Any]:

@@ -32,7 +32,9 @@ BLINK = 0.03
 
 _SWITCHING_PROTOCOLS = 101
 _INTERIM = range(100, 200)
-_BODILESS = frozenset({204, 304})
+BODILESS = frozenset({204, 304})
+"""Statuses of responses without a body, whatever their head announces (RFC 9110 §6.4.1)."""
+
 _FRAMING = ("content-length", "transfer-encoding", "content-encoding")
 _NEWLINE = ord("\n")
 
@@ -47,6 +49,8 @@ class ClampedIO(socket.SocketIO):
 
     Attributes:
         ended: whether the other side has closed the connection.
+        count: the bytes that came so far.
+        is_over: whether the response is complete, so that nothing more must be read.
     """
 
     _sock: Any  # the socket; NTLM and Kerberos authentication look for it under this name
@@ -58,6 +62,8 @@ class ClampedIO(socket.SocketIO):
         self._in_flight = in_flight
         self._last = 0
         self.ended = False
+        self.is_over = False
+        self.count = 0
 
     @property
     def ended_inside_a_line(self) -> bool:
@@ -65,6 +71,8 @@ class ClampedIO(socket.SocketIO):
         return self.ended and self._last != _NEWLINE
 
     def readinto(self, buffer: Any) -> int | None:
+        if self.is_over:
+            return 0
         sock = self._sock
         given = self._timed.gettimeout()
         limit = self._in_flight.clamp_read(given)
@@ -77,6 +85,7 @@ class ClampedIO(socket.SocketIO):
             finally:
                 sock.settimeout(given)
         if count:
+            self.count += count
             self._last = buffer[count - 1]
         self.ended = count == 0
         return count
@@ -100,6 +109,8 @@ class ClampedResponse(http.client.HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         self._file: ClampedIO | None = None
         self.chunk_came = False
+        self.has_left_over = False
+        self._end: int | None = None
         in_flight = current()
         raw = getattr(self.fp, "raw", None)
         if in_flight is not None and isinstance(raw, socket.SocketIO):
@@ -130,10 +141,11 @@ class ClampedResponse(http.client.HTTPResponse):
         self.code = self.status = head.status
         self.reason = head.reason
         self.headers = self.msg = head.message
-        self.chunked = head.chunked
+        has_body = head.status not in BODILESS and self._method != "HEAD"  # type: ignore[attr-defined]
+        self.chunked = head.chunked and head.status not in BODILESS
         self.chunk_left = None
-        has_body = head.status not in _BODILESS and self._method != "HEAD"  # type: ignore[attr-defined]
         self.length = head.length if has_body else 0
+        self._end = None if self.length is None else head.size + self.length
         self.will_close = head.closes or (not head.chunked and self.length is None)
         return True
 
@@ -143,6 +155,8 @@ class ClampedResponse(http.client.HTTPResponse):
         while self.status in _INTERIM and self.status != _SWITCHING_PROTOCOLS:
             self.headers = self.msg = None  # type: ignore[assignment]  # or the next is not read
             super().begin()
+        if self.status in BODILESS:
+            self.chunked = False
         if self._file is not None:
             self._in_flight.head_is_complete()
             if self._file.ended:
@@ -152,7 +166,11 @@ class ClampedResponse(http.client.HTTPResponse):
 
     def _check_left_over(self) -> None:
         """Refuse headers in which a malformed line hides the framing: the parser drops all after it."""
-        left_over = str(self.headers.get_payload()).lower()
+        is_parsed = (
+            self.headers.is_multipart()
+        )  # by `email.parser`, which takes what is left for parts of a message
+        text = self.headers.as_string().partition("\n\n")[2] if is_parsed else str(self.headers.get_payload())
+        left_over = text.lower()
         if any(name in left_over for name in _FRAMING):
             raise http.client.HTTPException("a malformed header hides the length of the response")
 
@@ -171,6 +189,13 @@ class ClampedResponse(http.client.HTTPResponse):
     def ended_inside_a_chunk_size(self) -> bool:
         """Whether the connection was closed inside the line with the size of the next chunk."""
         return bool(self.chunked) and self._file is not None and self._file.ended_inside_a_line
+
+    def _close_conn(self) -> None:
+        """End the response; what came beyond its end would be taken for the next one (private, but stable)."""
+        if self._file is not None and self._file.count != self._end:
+            self._file.is_over = True
+            self.has_left_over = not self.fp.closed and bool(self.fp.peek())
+        super()._close_conn()  # type: ignore[misc]
 
     def _safe_read(self, amt: int) -> bytes:
         """Read a chunk; http.client would take a negative size for "to the end"."""
