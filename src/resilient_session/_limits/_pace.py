@@ -1,0 +1,173 @@
+"""The pace of a group: when the next attempt may leave, by its cool-down and by its rate limits.
+
+Both are kept in this process, and in the store if there is one. What the store says is also noted here, so that the
+process goes on with what it knows while the store is away.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from resilient_session._errors import CoolingDown, NotSent, RateLimited
+from resilient_session._limits._health import StoreAway
+from resilient_session._limits._notice import Notice
+from resilient_session._limits._rate import Taken
+from resilient_session._time import monotonic
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest
+
+    from resilient_session._config._limit_kinds import Store
+    from resilient_session._limits._groups import Group
+    from resilient_session._limits._rules import Rules
+    from resilient_session._time import Clock
+
+
+class Subject(NamedTuple):
+    """Whose turn it is.
+
+    Attributes:
+        request: the request, for the errors.
+        origin: its origin, for the errors and notices.
+        name: the name of its group.
+        group: the state of it.
+    """
+
+    request: PreparedRequest
+    origin: str
+    name: str
+    group: Group
+
+
+class Pace:
+    """The cool-down and the rate limits, as one request meets them.
+
+    Args:
+        subject: the request and its group.
+        rules: the options that count.
+        clock: the session's clock.
+        notices: where to put what happens.
+    """
+
+    def __init__(self, subject: Subject, rules: Rules, clock: Clock, notices: list[Notice]) -> None:
+        self._subject = subject
+        self._group = subject.group
+        self._rules = rules
+        self._clock = clock
+        self._notices = notices
+        self._moment: float | None = None
+
+    def pause(self, end: float | None) -> float | NotSent:
+        """Return the seconds to wait before asking again, 0 if nothing is in the way, or the error.
+
+        Args:
+            end: the moment at which the call must be over; None for no deadline.
+        """
+        rest = self._rest(end) if self._rules.cool_down else 0.0
+        if rest:
+            self._moment = None  # it will be over by then
+            return rest
+        return self._turn(end) if self._rules.rates else 0.0
+
+    def passed(self) -> None:
+        """Ask for another moment the next time."""
+        self._moment = None
+
+    def cool(self, delay: float) -> None:
+        """Start a cool-down of so many seconds, or lengthen the one that goes on."""
+        seconds = min(delay, self._rules.longest)
+        self._start(seconds, seconds)
+        store = self._rules.store
+        if store is not None:
+            try:
+                store.cool(self._subject.name, seconds)
+            except StoreAway:
+                pass
+            finally:
+                self._hear(store)
+
+    def _rest(self, end: float | None) -> float | NotSent:
+        """Return the seconds to the end of the cool-down; 0 if there is none."""
+        if self._rules.store is not None:
+            self._read(self._rules.store, end)
+        now = self._clock.now()
+        left = None if end is None else end - now
+        with self._group.lock:
+            cool_down = self._group.cool_down
+            rest = 0.0 if cool_down is None else cool_down.left(now)
+            if cool_down is None or rest <= 0:
+                return 0.0
+            if rest <= self._rules.longest and (left is None or rest < left):
+                return cool_down.wait(now, left)
+        text = f"{self._subject.origin}: the server requested a pause, of which {rest:.3g} s are left"
+        return CoolingDown(f"{text}; {self._why(rest)}", retry_after=rest, request=self._subject.request)
+
+    def _turn(self, end: float | None) -> float | NotSent:
+        """Return the seconds to the moment that the rate limits allow."""
+        now = self._clock.now()
+        if self._moment is None:
+            wait, granted = self._take(None if end is None else end - now)
+            now = self._clock.now()
+            if not granted:
+                return self._rate_limited(wait)
+            self._moment = now + wait
+        return max(0.0, self._moment - now)
+
+    def _rate_limited(self, wait: float) -> RateLimited:
+        text = f"{self._subject.origin}: rate_limit is {self._rules.rates}, the next moment is in {wait:.3g} s"
+        return RateLimited(f"{text}; {self._why(wait)}", retry_after=wait, request=self._subject.request)
+
+    def _take(self, left: float | None) -> Taken:
+        rules, group = self._rules, self._group
+        most = max(0.0, rules.longest if left is None else min(left, rules.longest))
+        taken = None if rules.store is None else self._take_from(rules.store, most, left)
+        with group.lock:
+            windows = group.the_windows()
+            if taken is None:
+                return windows.take(self._clock.now(), rules.rates, most, slack=rules.slack)
+            if taken.granted:
+                windows.note(self._clock.now() + taken.wait, rules.rates)
+            return taken
+
+    def _take_from(self, store: Store, most: float, left: float | None) -> Taken | None:
+        """Return what the store hands out; None while it is away."""
+        try:
+            return Taken(*store.take(self._subject.name, self._rules.rates, most, left))
+        except StoreAway:
+            return None
+        finally:
+            self._hear(store)
+
+    def _read(self, store: Store, end: float | None) -> None:
+        """Learn of a cool-down that another process started; at most once in each refresh interval."""
+        real = monotonic()
+        with self._group.lock:
+            cool_down = self._group.the_cool_down()
+            if cool_down.read_at is not None and real < cool_down.read_at + store.refresh:
+                return
+            cool_down.read_at = real
+        left, length = 0.0, 0.0
+        try:
+            left, length = store.cooling(self._subject.name, None if end is None else end - self._clock.now())
+        except StoreAway:
+            pass
+        finally:
+            self._hear(store)
+        if left:
+            self._start(min(left, self._rules.longest), length)
+
+    def _start(self, left: float, length: float) -> None:
+        with self._group.lock:
+            is_new = self._group.the_cool_down().start(self._clock.now(), left, length)
+        if is_new:
+            self._notices.append(Notice("cool-down", self._subject.origin, seconds=left))
+
+    def _hear(self, store: Store) -> None:
+        for what, state, seconds in store.news():
+            self._notices.append(
+                Notice("store-lost" if what == "lost" else "store-back", repr(store), state, seconds)
+            )
+
+    def _why(self, wait: float) -> str:
+        longest = self._rules.longest
+        return f"retry_after_max is {longest:g}" if wait > longest else "the deadline comes first"
