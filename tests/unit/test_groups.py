@@ -73,7 +73,9 @@ def test_newcomers_share_a_group_when_all_have_something_to_remember(groups):
     assert groups.find("e", 0.0) is shared
     assert groups.find("a", 0.0) is not shared
     assert len(groups) == 3
-    assert groups.find("d", 100.0) is not shared
+    groups.find("a", 0.0).quota.give_back(0.0, 100)
+    assert groups.find("e", 0.9) is shared  # room is looked for once a second
+    assert groups.find("e", 1.0) is not shared
 
 
 def test_parts_are_made_once(groups):

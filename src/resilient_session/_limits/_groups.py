@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MOST_GROUPS = 1024
 """Groups of one clock. When all of them have something to remember, newcomers share one."""
 
+FULL = 1.0
+"""Seconds for which no room is looked for after none was found."""
+
 MOST_CLOCKS = 64
 """Clocks with groups, beside the real one. Beyond it the oldest lose theirs."""
 
@@ -99,6 +102,7 @@ class Groups:
         self._lock = threading.Lock()
         self._groups: dict[str, Group] = {}
         self._shared = Group()
+        self._full_until = 0.0
 
     def renew_after_fork(self) -> None:
         """Keep what is known in a forked child, but none of the locks."""
@@ -113,7 +117,7 @@ class Groups:
         with self._lock:
             if name in self._groups:
                 return self._groups[name]
-            if len(self._groups) < self._most or self._drop_one(now):
+            if len(self._groups) < self._most or (now >= self._full_until and self._drop_one(now)):
                 return self._groups.setdefault(name, Group())
             return self._shared
 
@@ -125,6 +129,7 @@ class Groups:
             if idle:
                 del self._groups[name]
                 return True
+        self._full_until = now + FULL
         return False
 
 

@@ -77,14 +77,8 @@ class Pace:
         """Start a cool-down of so many seconds, or lengthen the one that goes on."""
         seconds = min(delay, self._rules.longest)
         self._start(seconds, seconds)
-        store = self._rules.store
-        if store is not None:
-            try:
-                store.cool(self._subject.name, seconds)
-            except StoreAway:
-                pass
-            finally:
-                self._hear(store)
+        if self._rules.store is not None:
+            self._share(self._rules.store, seconds)
 
     def _rest(self, end: float | None) -> float | NotSent:
         """Return the seconds to the end of the cool-down; 0 if there is none."""
@@ -146,19 +140,37 @@ class Pace:
             if cool_down.read_at is not None and real < cool_down.read_at + store.refresh:
                 return
             cool_down.read_at = real
-        left, length = 0.0, 0.0
         try:
             left, length = store.cooling(self._subject.name, None if end is None else end - self._clock.now())
         except StoreAway:
-            pass
+            return
         finally:
             self._hear(store)
+        left, now = min(left, self._rules.longest), self._clock.now()
+        with self._group.lock:
+            is_latest = cool_down.read_at == real
+            is_new = cool_down.follow(now, left, length) if is_latest else cool_down.start(now, left, length)
         if left:
-            self._start(min(left, self._rules.longest), length)
+            self._note(left, is_new=is_new)
 
     def _start(self, left: float, length: float) -> None:
         with self._group.lock:
             is_new = self._group.the_cool_down().start(self._clock.now(), left, length)
+        self._note(left, is_new=is_new)
+
+    def _share(self, store: Store, seconds: float) -> None:
+        try:
+            store.cool(self._subject.name, seconds)
+        except StoreAway:
+            return
+        finally:
+            self._hear(store)
+        with self._group.lock:
+            cool_down = self._group.the_cool_down()
+            cool_down.read_at = monotonic()  # a reading that began before is older
+            cool_down.is_shared = True
+
+    def _note(self, left: float, *, is_new: bool) -> None:
         if is_new:
             self._notices.append(Notice("cool-down", self._subject.origin, seconds=left))
 

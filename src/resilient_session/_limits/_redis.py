@@ -107,9 +107,9 @@ class RedisStore:
         renew_in_children(self)
 
     def clear(self, group: str) -> None:
-        """End the cool-down of a group for all processes, within `refresh`; rate limits stay.
+        """End the cool-down of a group for all processes; rate limits stay.
 
-        A process that has read of it already keeps to what it read; it can call `forget_origins`.
+        Calls that begin later than `refresh` from now are sent. One that waits already goes on waiting.
 
         Args:
             group: what `group_by` returns, or the origin, such as ``https://api.example.com``.
