@@ -35,7 +35,7 @@ LONG = "FLEET_PROCESSES" in os.environ
 
 GROUPS = 10_000 if LONG else 50
 
-HEALED = ("black hole", "READONLY")
+HEALED = ("black hole", "-READONLY")
 """Faults whose end the ordinary run waits for, too: a second each."""
 
 PATIENT = 5.0
@@ -251,18 +251,24 @@ FAULTS = [
     "black hole",
     "reset",
     "drip",
-    "READONLY You can't write against a read only replica.",
-    "OOM command not allowed when used memory > 'maxmemory'.",
-    "LOADING Redis is loading the dataset in memory",
-    "NOSCRIPT No matching script. Please use EVAL.",
-    "MOVED 3999 127.0.0.1:6381",
-    "NOAUTH Authentication required.",
-    "WRONGTYPE Operation against a key holding the wrong kind of value",
+    "-READONLY You can't write against a read only replica.",
+    "-OOM command not allowed when used memory > 'maxmemory'.",
+    "-LOADING Redis is loading the dataset in memory",
+    "-NOSCRIPT No matching script. Please use EVAL.",
+    "-MOVED 3999 127.0.0.1:6381",
+    "-NOAUTH Authentication required.",
+    "-WRONGTYPE Operation against a key holding the wrong kind of value",
+    "-nonsense",
     "nonsense",
+    "+OK",
+    ":5",
+    "$-1",
+    "*1\r\n:1",
+    "*2\r\n$1\r\nx\r\n$1\r\ny",
 ]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.partition(" ")[0])
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.split()[0])
 def test_calls_go_on_while_the_store_fails_and_it_heals(proxy, fault):
     store = RedisStore(f"{proxy.url}?client_name=geheim", timeout=0.1, refresh=0)
     gate_of(store).enter()
@@ -326,19 +332,33 @@ def test_name_that_is_never_found_is_bounded(monkeypatch):
     event.set()
 
 
-def test_deadline_that_is_near_bounds_an_operation_and_is_no_failure_of_the_store(proxy):
+def test_deadline_leaves_the_store_a_quarter_of_its_time(proxy):
     store = RedisStore(proxy.url, timeout=60)
     proxy.fault = "black hole"
-    for _ in range(5):
+    for within in (0.01, 0.01, 0.01, 0, -1):
         with pytest.raises(StoreAway):
-            store.cooling("group", 0.01)
+            store.cooling("group", within)
     assert store.news() == []
+    begin = time.monotonic()
+    for _ in range(2):
+        with pytest.raises(StoreAway):
+            store.cooling("group", 0.4)
+    assert time.monotonic() - begin < 5
+    assert [what for what, _, _ in store.news()] == ["lost"]
     proxy.cut()
+
+
+def test_store_that_hands_out_a_moment_beyond_what_was_asked_for_is_not_believed(proxy):
+    store = RedisStore(proxy.url, timeout=PATIENT, refresh=0)
+    proxy.fault = "*2\r\n:1\r\n:99000000"
+    assert store.take("group", RATES, 10, None) == (99, False)
+    proxy.fault = "*2\r\n:1\r\n:-5"
+    assert store.take("group", RATES, 10, None) == (0, True)
 
 
 def test_write_that_fails_is_kept_in_this_process(proxy):
     store = RedisStore(proxy.url, timeout=0.1, refresh=0)
-    proxy.fault = "READONLY You can't write against a read only replica."
+    proxy.fault = "-READONLY You can't write against a read only replica."
     gate = gate_of(store)
     gate.settle(Result.LIMITED, 30.0)
     proxy.fault = None

@@ -57,7 +57,7 @@ class FaultProxy:
 
     Attributes:
         fault: None; "slow" (half a second late), "black hole", "reset", "drip" (a byte of the reply at a time), or
-            the text of an error, which scripts get as their reply.
+            the raw text of what scripts get as their reply.
         connections: how many were accepted.
         scripts: how many were seen.
     """
@@ -121,7 +121,7 @@ class FaultProxy:
         elif fault in {None, "slow", "drip"} or not is_script:
             server.sendall(data)
         else:
-            client.sendall(f"-{fault}\r\n".encode())
+            client.sendall(f"{fault}\r\n".encode())
 
     def _reply(self, data, server, client):
         if self.fault != "drip":

@@ -51,6 +51,7 @@ def test_attempts_of_before_the_window_do_not_count(circuit):
     settle(circuit, FAILED, FAILED, FAILED)
     assert settle(circuit, FAILED, now=11.0) is None
     assert not circuit.is_idle(11.0)
+    settle(circuit, OK, now=29.0)
     assert circuit.is_idle(30.0)
 
 

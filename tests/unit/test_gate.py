@@ -170,7 +170,7 @@ def test_probe_that_another_takes_first_is_refused(clock):
     gate, other = gate_of(clock, breaker=Breaker()), gate_of(clock, breaker=Breaker())
     open_circuit(gate)
     clock.advance(5.5)
-    gate._wait = lambda end: other.enter() and None
+    gate._wait = lambda: other.enter() and None
     assert isinstance(gate.enter().error, CircuitOpen)
 
 
@@ -208,6 +208,13 @@ def test_week_of_cool_down_is_cut_to_the_longest_delay(clock):
     assert 30 <= gate.enter().held <= 31
 
 
+def test_cool_down_that_may_last_no_time_is_none(clock):
+    gate = gate_of(clock, cool_down=True, retry_after_max=0)
+    gate.settle(LIMITED, 10.0)
+    assert gate.notices == []
+    assert gate.enter() == Passed(0.0)
+
+
 def test_call_that_cannot_wait_for_the_cool_down_is_refused_at_once(clock):
     gate = gate_of(clock, cool_down=True)
     gate.settle(LIMITED, 10.0)
@@ -221,6 +228,17 @@ def test_call_that_cannot_wait_for_the_cool_down_is_refused_at_once(clock):
     assert str(impatient.enter().error).endswith("10 s are left; retry_after_max is 5")
     assert clock.sleeps == ()
     assert 10 <= gate.enter(left=10.2).held <= 10.1 + 1e-9
+
+
+def test_call_is_held_back_for_twice_the_longest_delay_at_most():
+    """Others are told to pause again and again while it waits."""
+    clock = VirtualClock(on_sleep=lambda seconds: gate.settle(LIMITED, seconds + 10))
+    gate = gate_of(clock, cool_down=True, retry_after_max=30)
+    gate.settle(LIMITED, 10)
+    error = gate.enter().error
+    assert isinstance(error, CoolingDown)
+    assert str(error).endswith("retry_after_max is 30")
+    assert 30 < clock.now() <= 60
 
 
 def test_attempts_leave_at_the_rate(clock):

@@ -104,9 +104,9 @@ class Circuit:
         return self._close()
 
     def is_idle(self, now: float) -> bool:
-        """Whether there is nothing to remember."""
+        """Whether there is nothing to remember but successes."""
         self._drop_old(now)
-        return self._open_until is None and not self._slots
+        return self._open_until is None and not any(failures for _, failures in self._slots.values())
 
     def _count(self, result: Result, now: float) -> bool:
         """Count a result in a closed circuit; return whether it is to open."""

@@ -74,8 +74,8 @@ class Gate:
             lasts: seconds that the attempt takes at most; None if there is no limit.
         """
         start = self._clock.now()
-        obstacle = self._wait(None if left is None else start + left)
-        self._pace.passed()
+        self._pace.begin(start, None if left is None else start + left)
+        obstacle = self._wait()
         if obstacle is None and self._rules.breaker is not None:
             obstacle = self._take_ticket(self._rules.breaker, LONGEST_PROBE if lasts is None else lasts)
         if obstacle is not None:
@@ -100,7 +100,7 @@ class Gate:
             self._ticket = _NO_TICKET
             self._note(change)
         if delay and self._rules.cool_down:
-            self._pace.cool(delay)
+            self._pace.cool(min(delay, self._rules.longest))
 
     def may_retry(self, *, free: bool = False) -> bool:
         """Charge the quota for a retry; return False, and charge nothing, if not enough tokens are left.
@@ -126,14 +126,14 @@ class Gate:
         if self._rules.quota is not None:
             credit(self._group, self._clock.now())
 
-    def _wait(self, end: float | None) -> NotSent | None:
+    def _wait(self) -> NotSent | None:
         """Wait until nothing is in the way; return the error if that cannot be waited for."""
         breaker = self._rules.breaker
         while True:
             blocked = 0.0 if breaker is None else self._blocked(breaker)
             if blocked:
                 return self._circuit_open(blocked)
-            pause = self._pace.pause(end)
+            pause = self._pace.pause()
             if isinstance(pause, NotSent):
                 return pause
             if pause < _INSTANT:

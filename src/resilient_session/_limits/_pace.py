@@ -56,64 +56,68 @@ class Pace:
         self._clock = clock
         self._notices = notices
         self._moment: float | None = None
+        self._patience = 0.0
+        self._end: float | None = None
 
-    def pause(self, end: float | None) -> float | NotSent:
-        """Return the seconds to wait before asking again, 0 if nothing is in the way, or the error.
+    def begin(self, now: float, end: float | None) -> None:
+        """Begin to wait for another attempt, for twice the longest delay at most.
 
         Args:
+            now: seconds on the clock.
             end: the moment at which the call must be over; None for no deadline.
         """
-        rest = self._rest(end) if self._rules.cool_down else 0.0
+        self._moment = None
+        self._patience = now + 2 * self._rules.longest
+        self._end = end
+
+    def pause(self) -> float | NotSent:
+        """Return the seconds to wait before asking again, 0 if nothing is in the way, or the error."""
+        rest = self._rest() if self._rules.cool_down else 0.0
         if rest:
             self._moment = None  # it will be over by then
             return rest
-        return self._turn(end) if self._rules.rates else 0.0
+        return self._turn() if self._rules.rates else 0.0
 
-    def passed(self) -> None:
-        """Ask for another moment the next time."""
-        self._moment = None
-
-    def cool(self, delay: float) -> None:
+    def cool(self, seconds: float) -> None:
         """Start a cool-down of so many seconds, or lengthen the one that goes on."""
-        seconds = min(delay, self._rules.longest)
         self._start(seconds, seconds)
         if self._rules.store is not None:
             self._share(self._rules.store, seconds)
 
-    def _rest(self, end: float | None) -> float | NotSent:
+    def _rest(self) -> float | NotSent:
         """Return the seconds to the end of the cool-down; 0 if there is none."""
         if self._rules.store is not None:
-            self._read(self._rules.store, end)
+            self._read(self._rules.store)
         now = self._clock.now()
-        left = None if end is None else end - now
+        left = self._left(now)
         with self._group.lock:
             cool_down = self._group.cool_down
             rest = 0.0 if cool_down is None else cool_down.left(now)
             if cool_down is None or rest <= 0:
                 return 0.0
-            if rest <= self._rules.longest and (left is None or rest < left):
+            if rest <= self._longest(now) and (left is None or rest < left):
                 return cool_down.wait(now, left)
         text = f"{self._subject.origin}: the server requested a pause, of which {rest:.3g} s are left"
-        return CoolingDown(f"{text}; {self._why(rest)}", retry_after=rest, request=self._subject.request)
+        return CoolingDown(f"{text}; {self._why(rest, left)}", retry_after=rest, request=self._subject.request)
 
-    def _turn(self, end: float | None) -> float | NotSent:
+    def _turn(self) -> float | NotSent:
         """Return the seconds to the moment that the rate limits allow."""
-        now = self._clock.now()
         if self._moment is None:
-            wait, granted = self._take(None if end is None else end - now)
-            now = self._clock.now()
+            left = self._left(self._clock.now())
+            wait, granted = self._take(left)
             if not granted:
-                return self._rate_limited(wait)
-            self._moment = now + wait
-        return max(0.0, self._moment - now)
+                return self._rate_limited(wait, left)
+            self._moment = self._clock.now() + wait
+        return max(0.0, self._moment - self._clock.now())
 
-    def _rate_limited(self, wait: float) -> RateLimited:
+    def _rate_limited(self, wait: float, left: float | None) -> RateLimited:
         text = f"{self._subject.origin}: rate_limit is {self._rules.rates}, the next moment is in {wait:.3g} s"
-        return RateLimited(f"{text}; {self._why(wait)}", retry_after=wait, request=self._subject.request)
+        return RateLimited(f"{text}; {self._why(wait, left)}", retry_after=wait, request=self._subject.request)
 
     def _take(self, left: float | None) -> Taken:
         rules, group = self._rules, self._group
-        most = max(0.0, rules.longest if left is None else min(left, rules.longest))
+        longest = self._longest(self._clock.now())
+        most = max(0.0, longest if left is None else min(left, longest))
         taken = None if rules.store is None else self._take_from(rules.store, most, left)
         with group.lock:
             windows = group.the_windows()
@@ -122,6 +126,14 @@ class Pace:
             if taken.granted:
                 windows.note(self._clock.now() + taken.wait, rules.rates)
             return taken
+
+    def _left(self, now: float) -> float | None:
+        """Return the seconds until the deadline; None without one."""
+        return None if self._end is None else self._end - now
+
+    def _longest(self, now: float) -> float:
+        """Return the longest wait that may begin now, if the deadline allows it."""
+        return min(self._rules.longest, self._patience - now)
 
     def _take_from(self, store: Store, most: float, left: float | None) -> Taken | None:
         """Return what the store hands out; None while it is away."""
@@ -132,7 +144,7 @@ class Pace:
         finally:
             self._hear(store)
 
-    def _read(self, store: Store, end: float | None) -> None:
+    def _read(self, store: Store) -> None:
         """Learn of a cool-down that another process started; at most once in each refresh interval."""
         real = monotonic()
         with self._group.lock:
@@ -141,7 +153,7 @@ class Pace:
                 return
             cool_down.read_at = real
         try:
-            left, length = store.cooling(self._subject.name, None if end is None else end - self._clock.now())
+            left, length = store.cooling(self._subject.name, self._left(self._clock.now()))
         except StoreAway:
             return
         finally:
@@ -150,8 +162,7 @@ class Pace:
         with self._group.lock:
             is_latest = cool_down.read_at == real
             is_new = cool_down.follow(now, left, length) if is_latest else cool_down.start(now, left, length)
-        if left:
-            self._note(left, is_new=is_new)
+        self._note(left, is_new=is_new)
 
     def _start(self, left: float, length: float) -> None:
         with self._group.lock:
@@ -171,7 +182,7 @@ class Pace:
             cool_down.is_shared = True
 
     def _note(self, left: float, *, is_new: bool) -> None:
-        if is_new:
+        if is_new and left:
             self._notices.append(Notice("cool-down", self._subject.origin, seconds=left))
 
     def _hear(self, store: Store) -> None:
@@ -180,6 +191,7 @@ class Pace:
                 Notice("store-lost" if what == "lost" else "store-back", repr(store), state, seconds)
             )
 
-    def _why(self, wait: float) -> str:
-        longest = self._rules.longest
-        return f"retry_after_max is {longest:g}" if wait > longest else "the deadline comes first"
+    def _why(self, wait: float, left: float | None) -> str:
+        if left is not None and wait >= left:
+            return "the deadline comes first"
+        return f"retry_after_max is {self._rules.longest:g}"

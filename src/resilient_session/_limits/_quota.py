@@ -101,4 +101,4 @@ class Quota:
 
     def in_use(self, now: float) -> float:
         """Return the tokens that are in use now."""
-        return max(0.0, self.used - PER_SECOND * (now - self._since))
+        return max(0.0, self.used - PER_SECOND * max(0.0, now - self._since))

@@ -58,7 +58,13 @@ return {1, wait}
 """
 """A list of the last moments, the newest first, in microseconds of the store's clock."""
 
-_SHORTEST_TIMEOUT = Seconds(above_zero=True)
+_SHARE = 4
+"""An operation takes a quarter of the time that the call has left, at most."""
+
+_TELLING = 0.02
+"""Seconds; an operation that had less than this and did not end says nothing about the store."""
+
+_TIMEOUT = Seconds(above_zero=True)
 _REFRESH = Seconds()
 _MOST_SHARED = 64
 
@@ -99,7 +105,7 @@ class RedisStore:
             raise TypeError(f"RedisStore(prefix={prefix!r}): must be a string")
         self._given = url_or_client
         self._prefix = prefix
-        self._timeout = cast("float", _checked("timeout", timeout, _SHORTEST_TIMEOUT))
+        self._timeout = cast("float", _checked("timeout", timeout, _TIMEOUT))
         self.refresh = cast("float", _checked("refresh", refresh, _REFRESH))
         self._client = _client_of(url_or_client, self._timeout)
         self._workers = Workers()
@@ -129,16 +135,17 @@ class RedisStore:
 
     def cooling(self, group: str, within: float | None) -> tuple[float, float]:
         """Return the seconds that are left of a cool-down, and its whole length; zeros if there is none."""
-        left, length = self._run(lambda client: client.eval(COOLING, 1, self._key("cool", group)), within)
-        return max(0, int(left)) / 1e3, max(0, int(length)) / 1e3
+        key = self._key("cool", group)
+        left, length = self._run(lambda client: _two_numbers(client.eval(COOLING, 1, key)), within)
+        return left / 1e3, length / 1e3
 
     def take(self, group: str, rates: Iterable[Rate], most: float, within: float | None) -> tuple[float, bool]:
         """Hand out the next moment: the seconds until then, and whether it was handed out."""
         limits = [(rate.number, round(with_slack(rate.seconds) * 1e6)) for rate in rates]
         key = self._key("rate", f"{group}\0{limits}")
         arguments = (int(most * 1e6), *(number for limit in limits for number in limit))
-        granted, wait = self._run(lambda client: client.eval(TAKE, 1, key, *arguments), within)
-        return max(0, int(wait)) / 1e6, bool(int(granted))
+        granted, wait = self._run(lambda client: _two_numbers(client.eval(TAKE, 1, key, *arguments)), within)
+        return wait / 1e6, bool(granted) and wait <= arguments[0]
 
     def news(self) -> list[tuple[str, str, float]]:
         """Return what happened to the server since the last call."""
@@ -165,13 +172,15 @@ class RedisStore:
         Raises:
             StoreAway: it failed, or the store is left alone.
         """
-        timeout = self._timeout if within is None else min(self._timeout, within)
+        timeout = self._timeout if within is None else min(self._timeout, within / _SHARE)
+        if timeout <= 0:
+            raise StoreAway
         ticket = self._health.admit(timeout)
         client = self._client
         try:
             result = self._workers.run(lambda: operation(client), timeout)
         except Exception as error:  # noqa: BLE001 - whatever a client, a server or a proxy comes up with
-            if timeout == self._timeout:  # a deadline that is near says nothing about the store
+            if timeout >= _TELLING or not isinstance(error, TimeoutError):
                 self._health.failed(ticket, type(error).__name__)
             raise StoreAway from None
         self._health.worked(ticket)
@@ -180,6 +189,14 @@ class RedisStore:
     def _key(self, kind: str, what: str) -> str:
         digest = hashlib.sha256(what.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         return f"{self._prefix}:{VERSION}:{kind}:{digest}"
+
+
+def _two_numbers(reply: Any) -> tuple[int, int]:
+    """Read the reply of a script; raise what is no such reply as any failure of the store."""
+    if not isinstance(reply, list):
+        raise TypeError
+    first, second = reply
+    return max(0, int(first)), max(0, int(second))
 
 
 def _checked(name: str, value: object, kind: Seconds) -> object:
