@@ -14,6 +14,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from resilient_session._limits._pace import LATE
 from resilient_session.testing import FaultServer, Reply
 
 pytest.importorskip("redis", reason="needs the package redis")
@@ -45,12 +46,20 @@ def run(store, rate, pause, *urls):
         return [json.loads(worker.stdout.readline()) for worker in workers]
 
 
+def crowded(times, window):
+    """Return the largest number of moments in any window of that length."""
+    return max(sum(first <= time < first + window for time in times) for first in times)
+
+
 def test_shared_limit_is_kept_used_and_fair(redis_server):
     with FaultServer(default=Reply(200)) as server:
         counts = [made[server.url()] for made in run(redis_server.url, "50/second", 0, server.url())]
+    sent = sorted(float(request.headers["X-Sent"]) for request in server.requests)
+    assert crowded(sent, 1.0) <= 50
     times = sorted(request.time for request in server.requests)
-    crowded = max(sum(first <= time < first + 1 for time in times) for first in times)
-    assert crowded <= 50
+    transits = [request.time - float(request.headers["X-Sent"]) for request in server.requests]
+    noise = max(0.0, max(transits) - min(transits) - LATE)  # beyond what the windows allow for: a busy machine
+    assert crowded(times, 1.0 - noise) <= 50
     assert len(times) >= 0.9 * 50 * SECONDS
     assert sum(counts) ** 2 / (len(counts) * sum(count**2 for count in counts)) >= 0.9
 

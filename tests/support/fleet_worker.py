@@ -35,6 +35,7 @@ def call(limits, session, url, end, pause):
         if isinstance(gate.enter(left), Refused):
             time.sleep(0.01)
             continue
+        request.headers["X-Sent"] = str(time.monotonic())
         response = session.send(request)
         gate.settle(
             Result.LIMITED if response.status_code == 429 else Result.OK,

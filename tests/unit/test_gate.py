@@ -274,6 +274,16 @@ def test_moment_that_falls_into_a_cool_down_is_given_up_for_a_later_one():
     assert after.held == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(("late", "sleeps"), [(0.02, 1), (0.2, 4)])
+def test_moment_that_is_missed_on_a_busy_machine_is_given_up_for_another(late, sleeps):
+    clock = VirtualClock(on_sleep=lambda _: clock.advance(late))
+    gate = gate_of(clock, rate_limit="1/second")
+    gate._pace._rules = gate._rules._replace(slack=True)
+    gate.enter()
+    gate.enter()
+    assert len(clock.sleeps) == sleeps
+
+
 def test_group_by_decides_who_shares(clock):
     limits = limits_of(clock, group_by=lambda request: request.url.partition("?")[0])
     assert retries(limits.gate(prepared())) == 20

@@ -40,8 +40,10 @@ class Store(Protocol):
         """Return the seconds that are left of a cool-down, and its whole length; zeros if there is none."""
         ...
 
-    def take(self, group: str, rates: Iterable[Rate], most: float, within: float | None) -> tuple[float, bool]:
-        """Hand out the next moment: the seconds until then, and whether it was handed out."""
+    def take(
+        self, group: str, rates: Iterable[Rate], most: float, within: float | None
+    ) -> tuple[float, bool, float]:
+        """Hand out the next moment: the fields of `Taken`."""
         ...
 
     def news(self) -> list[tuple[str, str, float]]:

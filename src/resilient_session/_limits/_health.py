@@ -26,6 +26,10 @@ class StoreAway(Exception):  # noqa: N818 - a state, which the gate knows how to
     """The store cannot be used now."""
 
 
+class NoTime(StoreAway):
+    """The call has too little time left to wait for the store."""
+
+
 class Health:
     """Counts failures in a row.
 

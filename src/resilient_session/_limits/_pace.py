@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from resilient_session._errors import CoolingDown, NotSent, RateLimited
-from resilient_session._limits._health import StoreAway
+from resilient_session._limits._health import NoTime, StoreAway
 from resilient_session._limits._notice import Notice
 from resilient_session._limits._rate import Taken
 from resilient_session._time import monotonic
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from resilient_session._limits._groups import Group
     from resilient_session._limits._rules import Rules
     from resilient_session._time import Clock
+
+
+LATE = 0.025
+"""Seconds on the real clock by which a moment may be missed: half of what the windows allow for the way.
+
+A busy machine wakes a sleeper late. It then asks for another moment, or it would leave together with those that
+come after it."""
+
+_MOST_MISSED = 3
 
 
 class Subject(NamedTuple):
@@ -58,6 +67,8 @@ class Pace:
         self._moment: float | None = None
         self._patience = 0.0
         self._end: float | None = None
+        self._missed = 0
+        self._late = 0.0
 
     def begin(self, now: float, end: float | None) -> None:
         """Begin to wait for another attempt, for twice the longest delay at most.
@@ -67,6 +78,7 @@ class Pace:
             end: the moment at which the call must be over; None for no deadline.
         """
         self._moment = None
+        self._missed = 0
         self._patience = now + 2 * self._rules.longest
         self._end = end
 
@@ -102,13 +114,20 @@ class Pace:
 
     def _turn(self) -> float | NotSent:
         """Return the seconds to the moment that the rate limits allow."""
-        if self._moment is None:
-            left = self._left(self._clock.now())
-            wait, granted = self._take(left)
-            if not granted:
-                return self._rate_limited(wait, left)
-            self._moment = self._clock.now() + wait
-        return max(0.0, self._moment - self._clock.now())
+        while True:
+            if self._moment is None:
+                left = self._left(self._clock.now())
+                taken = self._take(left)
+                if not taken.granted:
+                    return self._rate_limited(taken.wait, left)
+                self._moment, self._late = self._clock.now() + taken.wait, taken.late
+            rest = self._moment - self._clock.now()
+            if rest > 0:
+                return rest
+            if not self._rules.slack or self._late - rest <= LATE or self._missed == _MOST_MISSED:
+                return 0.0
+            self._missed += 1
+            self._moment = None
 
     def _rate_limited(self, wait: float, left: float | None) -> RateLimited:
         text = f"{self._subject.origin}: rate_limit is {self._rules.rates}, the next moment is in {wait:.3g} s"
@@ -139,6 +158,8 @@ class Pace:
         """Return what the store hands out; None while it is away."""
         try:
             return Taken(*store.take(self._subject.name, self._rules.rates, most, left))
+        except NoTime:  # without a response there is no moment that others do not have
+            return Taken(max(0.0, left or 0.0), granted=False)
         except StoreAway:
             return None
         finally:

@@ -26,10 +26,12 @@ class Taken(NamedTuple):
     Attributes:
         wait: the seconds from now to the moment.
         granted: whether it was handed out.
+        late: seconds by which it may be missed already: the store's response took longer than usual.
     """
 
     wait: float
     granted: bool
+    late: float = 0.0
 
 
 def with_slack(seconds: float) -> float:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, cast
 from resilient_session._config._kinds import Seconds
 from resilient_session._config._limit_kinds import EXTRA, SCHEMES, StoreUrl, hide_password
 from resilient_session._forks import renew_in_children
-from resilient_session._limits._health import Health, StoreAway
+from resilient_session._limits._health import Health, NoTime, StoreAway
 from resilient_session._limits._rate import with_slack
 from resilient_session._limits._workers import Workers
+from resilient_session._time import monotonic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -58,8 +59,8 @@ return {1, wait}
 """
 """A list of the last moments, the newest first, in microseconds of the store's clock."""
 
-_SHARE = 4
-"""An operation takes a quarter of the time that the call has left, at most."""
+_SHARE = 0.5
+"""Of the time that the call has left; an operation takes no more."""
 
 _TELLING = 0.02
 """Seconds; an operation that had less than this and did not end says nothing about the store."""
@@ -108,6 +109,7 @@ class RedisStore:
         self._timeout = cast("float", _checked("timeout", timeout, _TIMEOUT))
         self.refresh = cast("float", _checked("refresh", refresh, _REFRESH))
         self._client = _client_of(url_or_client, self._timeout)
+        self._quickest = 0.0  # not known yet
         self._workers = Workers()
         self._health = Health()
         renew_in_children(self)
@@ -139,13 +141,19 @@ class RedisStore:
         left, length = self._run(lambda client: _two_numbers(client.eval(COOLING, 1, key)), within)
         return left / 1e3, length / 1e3
 
-    def take(self, group: str, rates: Iterable[Rate], most: float, within: float | None) -> tuple[float, bool]:
-        """Hand out the next moment: the seconds until then, and whether it was handed out."""
+    def take(
+        self, group: str, rates: Iterable[Rate], most: float, within: float | None
+    ) -> tuple[float, bool, float]:
+        """Hand out the next moment: the seconds until then, if it was handed out, how late the reply is."""
         limits = [(rate.number, round(with_slack(rate.seconds) * 1e6)) for rate in rates]
         key = self._key("rate", f"{group}\0{limits}")
         arguments = (int(most * 1e6), *(number for limit in limits for number in limit))
+        began = monotonic()
         granted, wait = self._run(lambda client: _two_numbers(client.eval(TAKE, 1, key, *arguments)), within)
-        return wait / 1e6, bool(granted) and wait <= arguments[0]
+        took = monotonic() - began
+        late = took - self._quickest if self._quickest else took
+        self._quickest = min(took, self._quickest or took)
+        return wait / 1e6, bool(granted) and wait <= arguments[0], max(0.0, late)
 
     def news(self) -> list[tuple[str, str, float]]:
         """Return what happened to the server since the last call."""
@@ -171,10 +179,11 @@ class RedisStore:
 
         Raises:
             StoreAway: it failed, or the store is left alone.
+            NoTime: it did not end within the time that the call has.
         """
-        timeout = self._timeout if within is None else min(self._timeout, within / _SHARE)
+        timeout = self._timeout if within is None else min(self._timeout, _SHARE * within)
         if timeout <= 0:
-            raise StoreAway
+            raise NoTime
         ticket = self._health.admit(timeout)
         client = self._client
         try:
@@ -182,7 +191,7 @@ class RedisStore:
         except Exception as error:  # noqa: BLE001 - whatever a client, a server or a proxy comes up with
             if timeout >= _TELLING or not isinstance(error, TimeoutError):
                 self._health.failed(ticket, type(error).__name__)
-            raise StoreAway from None
+            raise (NoTime if timeout < self._timeout and isinstance(error, TimeoutError) else StoreAway) from None
         self._health.worked(ticket)
         return result
 
