@@ -187,6 +187,28 @@ def conformance(session: nox.Session) -> None:
 
 
 @nox.session
+def storm(session: nox.Session) -> None:
+    """Simulate outages and busy servers: what retries do to them must be as promised. Takes a minute."""
+    session.install(_Wheel.of(session))
+    session.run("python", "benchmarks/storm.py", *session.posargs)
+
+
+@nox.session
+def fleet(session: nox.Session) -> None:
+    """Run eight processes on one store, and every fault of a store; needs redis-server. Takes a minute."""
+    session.install(*group("tests"), _Wheel.of(session))
+    session.run(
+        "pytest",
+        "-q",
+        "tests/behaviour/test_fleet.py",
+        "tests/adversarial/test_fleet_processes.py",
+        "tests/adversarial/test_limits.py",
+        *session.posargs,
+        env={"FLEET_PROCESSES": "8", "FLEET_SECONDS": "6"},
+    )
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure what it costs beside stock requests, for the documentation (nox -s bench -- --full-memory)."""
     _measure(session, "benchmarks/costs.py")

@@ -6,6 +6,7 @@ Therefore it imports only pytest until a fixture is used.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from resilient_session.testing import FaultServer, VirtualClock
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Forget what storm control learnt in other tests, if this process has used it."""
+    groups = sys.modules.get("resilient_session._limits._groups")
+    if groups is not None:
+        groups.forget()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import trustme
 from resilient_session import resilient_session
 from resilient_session.testing import VirtualClock
 from support.certificates import ORIGIN, server_context, settled
+from support.redis_server import BINARY, MISSING, RedisServer
 
 
 def pytest_terminal_summary(terminalreporter, exitstatus, config):
@@ -74,6 +75,27 @@ def asking_tls(authority):
     context.maximum_version = ssl.TLSVersion.TLSv1_2  # in 1.3 the refusal may get lost behind a reset
     authority.configure_trust(context)
     return context
+
+
+@pytest.fixture(scope="session")
+def started_redis():
+    """A real Redis or Valkey server."""
+    pytest.importorskip("redis", reason="needs the package redis")
+    if BINARY is None:
+        pytest.skip(MISSING)
+    server = RedisServer().start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def redis_server(started_redis):
+    """The server, emptied."""
+    import redis  # noqa: PLC0415 - an extra
+
+    with redis.Redis(port=started_redis.port) as client:
+        client.flushall()
+    return started_redis
 
 
 @pytest.fixture

@@ -7,8 +7,17 @@
 from typing import TYPE_CHECKING
 
 from resilient_session._adapter import LoggingHTTPAdapter, TimeoutHTTPAdapter
+from resilient_session._config._breaker import Breaker
 from resilient_session._config._options import Options
-from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
+from resilient_session._errors import (
+    ChunkedEncodingError,
+    CircuitOpen,
+    CoolingDown,
+    DeadlineExceeded,
+    NotSent,
+    RateLimited,
+    ReadTimeout,
+)
 from resilient_session._events import (
     Attempt,
     AttemptFinished,
@@ -33,9 +42,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Attempt",
     "AttemptFinished",
+    "Breaker",
     "Cause",
     "ChunkedEncodingError",
+    "CircuitOpen",
     "Clock",
+    "CoolingDown",
     "DeadlineExceeded",
     "Event",
     "ExplainedFailure",
@@ -43,8 +55,10 @@ __all__ = [
     "GaveUp",
     "Installation",
     "LoggingHTTPAdapter",
+    "NotSent",
     "Observer",
     "Options",
+    "RateLimited",
     "ReadTimeout",
     "Recovered",
     "RetryScheduled",

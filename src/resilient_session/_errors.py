@@ -9,6 +9,11 @@
     │   requests.ConnectionError ────────┴── ChunkedEncodingError
     ├── requests.Timeout
     │   └── DeadlineExceeded
+    ├── requests.ConnectionError
+    │   └── NotSent                          (has ``retry_after``)
+    │       ├── CircuitOpen
+    │       ├── CoolingDown
+    │       └── RateLimited
     └── requests.RetryError                  (not subclassed; has its ``response``)
 
 ``requests`` raises different classes for the same failure, depending on where a read stalled and on whether a
@@ -45,3 +50,28 @@ class RetriesExhausted(urllib3.exceptions.MaxRetryError):
 
 class DeadlineExceeded(requests.exceptions.Timeout):
     """Raised when the deadline of a call passes; its message names what the call was doing."""
+
+
+class NotSent(requests.exceptions.ConnectionError):
+    """Raised when storm control holds a request back: nothing was sent.
+
+    Args:
+        retry_after: seconds until a new call may be sent; the caller's own deadline plays no part in it.
+        arguments: as for `requests.RequestException`.
+    """
+
+    def __init__(self, *arguments: Any, retry_after: float = 0.0, **keywords: Any) -> None:
+        self.retry_after = retry_after
+        super().__init__(*arguments, **keywords)
+
+
+class CircuitOpen(NotSent):
+    """Raised while the breaker's circuit is open, because too many attempts failed."""
+
+
+class CoolingDown(NotSent):
+    """Raised when the server requested a pause that is longer than the call can wait."""
+
+
+class RateLimited(NotSent):
+    """Raised when the next moment that `rate_limit` allows is later than the call can wait."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3 import HTTPHeaderDict
 
-from resilient_session._policy._server_delay import requested_delay, should_retry
+from resilient_session._policy._server_delay import delay_for_all, requested_delay, should_retry
 
 NOW = 784111777.0  # Sun, 06 Nov 1994 08:49:37 GMT, the moment of RFC 9110's examples
 LATER = 2e9  # a moment that an epoch of ten digits can name
@@ -210,6 +210,8 @@ NAMES = [
 def test_no_text_in_any_header_raises_or_asks_for_less_than_nothing(headers, status, now):
     seconds = requested_delay(status, HTTPHeaderDict(headers), now)
     assert seconds is None or (seconds >= 0 and math.isfinite(seconds))
+    for_all = delay_for_all(status, HTTPHeaderDict(headers), now)
+    assert for_all is None or (for_all >= 0 and math.isfinite(for_all))
     assert should_retry(HTTPHeaderDict(headers)) in {None, True, False}
 
 
@@ -236,3 +238,28 @@ def test_a_server_may_leave_open_whether_another_try_is_worth_it():
 
 def test_date_that_is_in_no_calendar_is_no_wish():
     assert requested_delay(503, {"retry-after": "Sun, 99 Nov 2026 08:49:37 GMT"}, 0) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "seconds"),
+    [
+        (429, {"Retry-After": "7"}, 7),
+        (503, {"retry-after": "7"}, 7),
+        (429, {"x-ratelimit-reset": "9"}, 9),
+        (500, {"Retry-After": "7"}, None),
+        (202, {"Retry-After": "7"}, None),
+        (302, {"Retry-After": "7"}, None),
+        (200, {"RateLimit": '"default";r=0;t=30'}, 30),
+        (200, {"RateLimit": '"default";r=5;t=30'}, None),
+        (302, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9"}, 9),
+        (
+            404,
+            {"ratelimit-remaining": "0", "ratelimit-reset": "2000000010", "date": "Wed, 18 May 2033 03:33:20 GMT"},
+            10,
+        ),
+        (200, {}, None),
+        (200, {"RateLimit": "nonsense"}, None),
+    ],
+)
+def test_delay_for_all_is_one_on_429_or_503_or_of_a_limit_that_is_used_up(status, headers, seconds):
+    assert delay_for_all(status, HTTPHeaderDict(headers), 0.0) == seconds

@@ -53,9 +53,14 @@ class Nullable:
     def __init__(self, kind: Kind, null: str) -> None:
         self._kind = kind
         self.accepted = f"{kind.accepted}, or None ({null})"
+        self.shown = getattr(kind, "shown", _itself)
 
     def validate(self, value: object) -> object:
         return None if value is None else self._kind.validate(value)
+
+
+def _itself(value: object) -> object:
+    return value
 
 
 class NullableText(Nullable):

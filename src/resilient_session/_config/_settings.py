@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import urllib3
 
+from resilient_session._config._limit_kinds import Refusal
 from resilient_session._config._options import PREFIX, REPLACED_BY_RETRY, TABLE, VARIABLES, Options
 
 if TYPE_CHECKING:
@@ -123,8 +124,10 @@ def _validated(name: str, value: object) -> object:
         raise TypeError(_unknown(name))
     try:
         return option.kind.validate(value)
+    except Refusal as refusal:
+        raise ValueError(f"{name}={_shown(option, value)}: {refusal}") from None
     except (TypeError, ValueError) as refusal:
-        raise type(refusal)(_message(f"{name}={short_repr(value)}", option.kind.accepted, option)) from None
+        raise type(refusal)(_message(f"{name}={_shown(option, value)}", option.kind.accepted, option)) from None
 
 
 def _parsed(variable: str, name: str, text: str) -> object:
@@ -132,8 +135,16 @@ def _parsed(variable: str, name: str, text: str) -> object:
     kind = cast("Textual", option.kind)
     try:
         return kind.parse(text)
+    except Refusal as refusal:
+        raise ValueError(f"{variable}={_shown(option, text)}: {refusal}") from None
     except (TypeError, ValueError):
-        raise ValueError(_message(f"{variable}={short_repr(text)}", kind.accepted_text, option)) from None
+        raise ValueError(_message(f"{variable}={_shown(option, text)}", kind.accepted_text, option)) from None
+
+
+def _shown(option: Option, value: object) -> str:
+    """Return a value for a message, without what its kind keeps out of messages."""
+    shown = getattr(option.kind, "shown", None)
+    return short_repr(value if shown is None else shown(value))
 
 
 def _message(setting: str, accepted: str, option: Option) -> str:

@@ -30,6 +30,8 @@ _EPOCH = 1e9
 """A reset beyond this is a moment and not a length of time: it would be 31 years."""
 _EPOCH_MS = 1e12
 _TOO_MANY_REQUESTS = 429
+_FOR_ALL = (_TOO_MANY_REQUESTS, 503)
+"""Statuses on which ``Retry-After`` is about the client or the whole service (RFC 6585 §4, RFC 9110 §15.6.4)."""
 
 
 def requested_delay(status: int, headers: Mapping[str, str], now: float) -> float | None:
@@ -52,6 +54,23 @@ def requested_delay(status: int, headers: Mapping[str, str], now: float) -> floa
         if seconds is not None:
             return seconds
     return None
+
+
+def delay_for_all(status: int, headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds for which the server wants no request at all, not only no retry of this one.
+
+    That is a delay on 429 or 503, and on any status the reset of a rate limit of which nothing is left.
+
+    Args:
+        status: the status of the response.
+        headers: the headers of the response, in any case.
+        now: seconds since the epoch, for responses without a ``Date``.
+    """
+    if status in _FOR_ALL:
+        return requested_delay(status, headers, now)
+    if _ASKING.isdisjoint(map(str.lower, headers)):
+        return None
+    return _reset(status, headers, _date(headers.get("date")) or now)
 
 
 def should_retry(headers: Mapping[str, str]) -> bool | None:

@@ -14,6 +14,7 @@ For example::
 """
 
 from resilient_session.testing._clock import VirtualClock, fast_retries
+from resilient_session.testing._origins import forget_origins
 from resilient_session.testing._ports import black_hole, refused_url
 from resilient_session.testing._recorded import RecordedHeaders, RecordedRequest
 from resilient_session.testing._reply import Reply
@@ -27,5 +28,6 @@ __all__ = [
     "VirtualClock",
     "black_hole",
     "fast_retries",
+    "forget_origins",
     "refused_url",
 ]
