@@ -84,7 +84,7 @@ class TimeoutHTTPAdapter(ConfiguredHTTPAdapter):
                 if isinstance(verdict, Stop):
                     break
                 call.wait(verdict, tried.response)
-                outgoing = outgoing.after(tried.response, connected=tried.was_sent)
+                outgoing = outgoing.after(tried)
             if tried.failure is not None:
                 raise exception_of(tried.failure, outgoing, tried.response)  # noqa: TRY301 - the call ends here
             continues = suspend(call, request, tried.received)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from resilient_session._call._admission import Seen, not_sent
 from resilient_session._call._preparing import prepared
 from resilient_session._events import Attempt
 from resilient_session._logging import dropping
@@ -18,12 +19,17 @@ from resilient_session._tried import Tried, failure_of, find_response
 
 if TYPE_CHECKING:
     from resilient_session._call._outgoing import Outgoing
+    from resilient_session._events import Cause
     from resilient_session._tried import Transport
 
 
 def attempt(outgoing: Outgoing, transport: Transport) -> Tried:
-    """Send a request once."""
+    """Send a request once, if storm control admits it."""
     options = outgoing.call.options
+    if outgoing.call.limits.gated:
+        refused = _refused(outgoing, transport)
+        if refused is not None:
+            return refused
     in_flight = InFlight(
         transport.sender,
         outgoing.timeouts,
@@ -59,17 +65,36 @@ def attempt(outgoing: Outgoing, transport: Transport) -> Tried:
     return tried
 
 
+def _refused(outgoing: Outgoing, transport: Transport) -> Tried | None:
+    """Wait until an attempt may be sent; return it, ended, if it may not."""
+    call = outgoing.call
+    nothing = InFlight(None, outgoing.timeouts, call.deadline, call.options["clock"])
+    tried = Tried(outgoing, transport, nothing, call.options["clock"].now())
+    left = nothing.left()
+    try:
+        error = outgoing.admitted().enter(left, outgoing.timeouts)
+    except Exception as raised:  # noqa: BLE001 - a `group_by` of the user
+        tried.failure = users_own(raised, f"not sent: {raised}", sent=False)
+        return tried
+    if error is None:
+        return None
+    tried.failure, tried.refusal = not_sent(error, left)
+    return tried
+
+
 def settle(tried: Tried) -> tuple[Tried, Retry | Stop]:
     """Decide what follows an attempt, and record it; an interrupt meanwhile does not keep the connection."""
     verdict: Retry | Stop
     try:
         try:
-            tried, verdict = _judged(tried)
+            tried, verdict = (tried, tried.refusal) if tried.refusal is not None else _judged(tried)
         except Exception as error:  # noqa: BLE001 - `backoff`, or a subclass of Retry, raised it
             tried.close()
             failure = users_own(error, f"deciding on a retry raised {type(error).__name__}", sent=tried.was_sent)
             tried, verdict = tried.failed(failure), Stop(str(failure.hopeless), "hopeless")
         _record(tried, verdict)
+        if tried.refusal is not None and tried.outgoing.previous is not None:
+            tried = tried.outgoing.previous
     except BaseException:
         tried.close()
         raise
@@ -90,7 +115,7 @@ def _judged(tried: Tried) -> tuple[Tried, Retry | Stop]:
             verdict = decide(tried.outcome(), call.retries, call.rules)
     if isinstance(verdict, Retry) and tried.was_sent and not tried.outgoing.body.rewind():
         verdict = Stop(f"{verdict.reason}; the body could not be rewound", "unrepeatable-body")
-    return tried, verdict
+    return _allowed(tried, verdict)
 
 
 def _record(tried: Tried, verdict: Retry | Stop) -> None:
@@ -99,8 +124,8 @@ def _record(tried: Tried, verdict: Retry | Stop) -> None:
     in_flight = tried.in_flight
     duration = call.options["clock"].now() - tried.start
     trail = (*in_flight.trail, END, monotonic())
+    cause = _cause(tried, verdict)
     wait = verdict.after if type(verdict) is Retry else None
-    failed = failure is not None or wait is not None or verdict.failed  # type: ignore[union-attr]  # a Stop has it
     if wait is not None:
         tried.release()
     if tried.was_sent and not outgoing.body.repeatable:
@@ -115,14 +140,40 @@ def _record(tried: Tried, verdict: Retry | Stop) -> None:
         None if failure is None else failure.error,
         wait,
         verdict.reason,
-        cause_of(failure, in_flight.stage) if failed else "ok",
+        cause,
         verdict.verdict,
-        0.0,
+        0.0 if outgoing.admission is None else outgoing.admission.held,
         trail,
     )
     if tried.finishers:
         call.listeners.finish(tried.finishers, attempt)
-    call.add(attempt, failed=failed)
+    call.add(attempt, failed=cause != "ok")
+
+
+def _allowed(tried: Tried, verdict: Retry | Stop) -> tuple[Tried, Retry | Stop]:
+    """Let storm control learn from an attempt, and hold a retry back; only what our connections saw counts."""
+    in_flight, outgoing = tried.in_flight, tried.outgoing
+    is_good = type(verdict) is Stop and not verdict.failed
+    if not in_flight.observed or (is_good and tried.failure is None and outgoing.admission is None):
+        return tried, verdict
+    response = tried.response
+    seen = Seen(
+        _cause(tried, verdict),
+        None if response is None else response.status_code,
+        {} if response is None else response.headers,
+        outgoing.call.options["clock"].now() - tried.start,
+        reused=response is None and "connect" not in in_flight.trail,
+    )
+    admission = outgoing.admitted()
+    admission.learn(seen)
+    if isinstance(verdict, Retry):
+        verdict = admission.allow(verdict, seen)
+    return (tried.read() if isinstance(verdict, Stop) else tried), verdict
+
+
+def _cause(tried: Tried, verdict: Retry | Stop) -> Cause:
+    failed = tried.failure is not None or type(verdict) is Retry or verdict.failed  # type: ignore[union-attr]  # a Stop has it
+    return cause_of(tried.failure, tried.in_flight.stage) if failed else "ok"
 
 
 def _says(tried: Tried, name: Literal["retry_if", "give_up_if"]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import ref
 
 import urllib3
@@ -13,6 +13,7 @@ from resilient_session._config._options import REPLACED_BY_RETRY, TABLE
 from resilient_session._config._settings import Settings
 from resilient_session._config._signature import shows_options
 from resilient_session._forks import renew_in_children
+from resilient_session._limits._limits import Limits
 from resilient_session._listeners import Listeners
 from resilient_session._policy._carried import options_from, retry_from, schedule_of
 from resilient_session._policy._decision import Rules
@@ -82,13 +83,15 @@ class ConfiguredHTTPAdapter(PoolFindingAdapter):
 
     def _configure(self, settings: Settings) -> None:
         self._settings = settings
+        self._limits = limits_of(settings.values)
         self._known_pools = KnownPools()
 
     def _new_call(self, request: PreparedRequest, report: Callable[[Event], object] | None) -> Call:
         session = None if self._session is None else self._session()
         jar = None if session is None else session.cookies
         options = self._settings.values
-        return Call(options, self.max_retries, self._rules, Listeners(options, report, request), jar)
+        listeners = Listeners(options, report, request)
+        return Call(options, self.max_retries, self._rules, self._limits, listeners, jar)
 
     def bind(self, session: Session) -> None:
         """Let the adapter know the session it is mounted on, unless it knows one."""
@@ -123,6 +126,7 @@ class ConfiguredHTTPAdapter(PoolFindingAdapter):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        self._limits = limits_of(self._settings.values)
         renew_in_children(self)
 
     def renew_after_fork(self) -> None:
@@ -159,6 +163,20 @@ class ConfiguredHTTPAdapter(PoolFindingAdapter):
     def settings(self) -> Settings:
         """The resolved options of this adapter."""
         return self._settings
+
+
+def limits_of(options: Options) -> Limits:
+    """Make the storm control that the options describe."""
+    return Limits(
+        retry_quota=options["retry_quota"],
+        breaker=cast("Any", options["breaker"]),
+        cool_down=options["cool_down"],
+        rate_limit=cast("Any", options["rate_limit"]),
+        store=cast("Any", options["store"]),
+        group_by=options["group_by"],
+        retry_after_max=options["retry_after_max"],
+        clock=options["clock"],
+    )
 
 
 def _slots(cls: type) -> list[str]:

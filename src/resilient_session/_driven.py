@@ -8,6 +8,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager
 
 from resilient_session._adapter import LoggingHTTPAdapter
+from resilient_session._configured import limits_of
 from resilient_session._forks import renew_in_children
 from resilient_session._policy._carried import retry_from
 from resilient_session._transport._hidden_retries import hide_retries
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
     from resilient_session._config._settings import Settings
 
-_OWN = ("inner", "_settings", "_known_pools", "_retry", "_rules", "_session", "_of_parent")
+_OWN = ("inner", "_settings", "_limits", "_known_pools", "_retry", "_rules", "_session", "_of_parent")
 """The attributes of the driver itself. All others are the driven adapter's."""
+
+_UNPICKLED = frozenset({"_session", "_of_parent", "_limits"})
 
 
 class DrivenHTTPAdapter(LoggingHTTPAdapter):
@@ -60,10 +63,12 @@ class DrivenHTTPAdapter(LoggingHTTPAdapter):
     def __getstate__(self) -> dict[str, Any]:
         """Keep the driven adapter in a pickle, which has pools of its own."""
         own = vars(self)
-        return {name: own[name] for name in _OWN if name in own and name not in {"_session", "_of_parent"}}
+        return {
+            name: own[name] for name in _OWN if name in own and name not in {"_session", "_of_parent", "_limits"}
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        vars(self).update(state, _limits=limits_of(state["_settings"].values))
         renew_in_children(self)
 
     def renew_after_fork(self) -> None:

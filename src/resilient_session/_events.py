@@ -199,7 +199,49 @@ class GaveUp(_CallEnded):
     __slots__ = ()
 
 
-Event: TypeAlias = "AttemptFinished | RetryScheduled | Succeeded | Recovered | GaveUp"
+class CircuitChanged(Record):
+    """The circuit of a group of requests opened, closed, or lets one attempt through (option `breaker`).
+
+    Attributes:
+        origin: the origin of the request that noticed it.
+        state: "open", "half-open" or "closed".
+        seconds: how long it stays open; 0 for the other states.
+    """
+
+    kind: ClassVar[Literal["circuit-changed"]] = "circuit-changed"
+    _fields = ("origin", "state", "seconds")
+    __slots__ = ()
+
+    origin: str
+    state: str
+    seconds: float
+
+    def __init__(self, origin: str, state: str, seconds: float) -> None:
+        self._values = (origin, state, seconds)
+
+
+class CoolDownStarted(Record):
+    """The server requested a pause, which holds for every call of the group (option `cool_down`).
+
+    Attributes:
+        origin: the origin of the request that was told.
+        seconds: how long it lasts.
+    """
+
+    kind: ClassVar[Literal["cool-down-started"]] = "cool-down-started"
+    _fields = ("origin", "seconds")
+    __slots__ = ()
+
+    origin: str
+    seconds: float
+
+    def __init__(self, origin: str, seconds: float) -> None:
+        self._values = (origin, seconds)
+
+
+Event: TypeAlias = (
+    "AttemptFinished | RetryScheduled | Succeeded | Recovered | GaveUp | CircuitChanged | CoolDownStarted"
+)
 
 
 def end_of(attempts: tuple[Attempt, ...]) -> Succeeded | Recovered | GaveUp:
@@ -239,18 +281,18 @@ def attempts_of(outcome: Response | BaseException) -> tuple[Attempt, ...]:
         attempts = getattr(getattr(outcome, "response", None), "attempts", None)
     if not isinstance(attempts, tuple):
         return ()
-    if isinstance(outcome, Exception) and attempts and isinstance(attempts[-1], _LastAttempt):
-        return (*attempts[:-1], _with_error(Attempt, attempts[-1], outcome))
+    if isinstance(outcome, Exception):
+        return tuple(_with_error(Attempt, one, outcome) if isinstance(one, _Raised) else one for one in attempts)
     return attempts
 
 
-def attempts_behind(attempts: list[Attempt]) -> tuple[Attempt, ...]:
-    """Return the attempts that end in an error, for it to keep: without it, which would be a cycle."""
-    return (*attempts[:-1], _with_error(_LastAttempt, attempts[-1], None))
+def attempts_behind(error: Exception, attempts: list[Attempt]) -> tuple[Attempt, ...]:
+    """Return the attempts of a call that raises an error, for it to keep: without it, which would be a cycle."""
+    return tuple(_with_error(_Raised, attempt, None) if attempt.error is error else attempt for attempt in attempts)
 
 
-class _LastAttempt(Attempt):
-    """The last attempt, as the exception keeps it that its call ended with: without that exception."""
+class _Raised(Attempt):
+    """The attempt whose exception a call raised, as that exception keeps it: without itself."""
 
     __slots__ = ()
 

@@ -7,7 +7,7 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from resilient_session._events import GaveUp, Recovered, RetryScheduled
+from resilient_session._events import CircuitChanged, CoolDownStarted, GaveUp, Recovered, RetryScheduled
 from resilient_session._redact import redact_error
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _RETRYING = "Retrying %s %s in %.2f s: attempt %d ended with %s"
 _GAVE_UP = "Gave up on %s %s after %d attempt(s) in %.2f s: %s"
+_CIRCUIT = "The circuit of %s is %s (for %.3g s)"
+_COOL_DOWN = "No call to %s is sent for %.3g s: the server requested a pause"
 _RECOVERED = "Recovered %s %s after %d attempts in %.2f s"
 
 
@@ -42,6 +44,23 @@ def log_event(event: Event, logger: LoggerType) -> None:
             _log(logger, "info", event, last, _RECOVERED, *values)
         else:
             _log(logger, "warning", event, last, _GAVE_UP, *values, last.reason)
+    elif isinstance(event, CircuitChanged):
+        _log(logger, "warning", event, None, _CIRCUIT, event.origin, event.state, event.seconds)
+    elif isinstance(event, CoolDownStarted):
+        _log(logger, "warning", event, None, _COOL_DOWN, event.origin, event.seconds)
+
+
+def log_store(notice: Any, logger: LoggerType) -> None:
+    """Log that a store was lost, or is back; once each."""
+    log = _logger(logger)
+    if log is None:
+        return
+    if notice.kind == "store-lost":
+        text = f"The store {notice.origin} is lost ({notice.state}); limits are kept by this process alone"
+        log.warning(text)
+    else:
+        text = f"The store {notice.origin} is back"
+        log.info(text)
 
 
 @contextmanager
@@ -70,11 +89,13 @@ def dropping(hook: str, logger: LoggerType, request: PreparedRequest) -> Iterato
             log.exception(message)
 
 
-def _log(logger: LoggerType, level: str, event: Event, attempt: Attempt, message: str, *values: object) -> None:
+def _log(
+    logger: LoggerType, level: str, event: Event, attempt: Attempt | None, message: str, *values: object
+) -> None:
     log = _logger(logger)
     if log is None:
         return
-    fields = {"kind": event.kind, **_fields_of(attempt)}
+    fields = {"kind": event.kind, **({} if attempt is None else _fields_of(attempt))}
     if _is_standard(log):
         getattr(log, level)(message, *values, extra=fields)
     else:  # structlog: it takes fields as keywords, and not every configuration formats arguments

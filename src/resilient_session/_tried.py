@@ -25,7 +25,7 @@ from resilient_session._stages import PHRASES
 from resilient_session._time import wall_time
 from resilient_session._tracebacks import clear_frames, drop_tracebacks
 from resilient_session._transport._body_guard import is_redirect
-from resilient_session._transport._reading import drain
+from resilient_session._transport._reading import drain, keep_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from resilient_session._call._outgoing import Outgoing
     from resilient_session._listeners import Finishers
+    from resilient_session._policy._decision import Stop
     from resilient_session._policy._failure import Failure
     from resilient_session._transport._in_flight import InFlight
 
@@ -76,9 +77,10 @@ class Tried:
 
     Attributes:
         finishers: what observers want called with the finished attempt.
+        refusal: why it was not sent; None if nothing held it back.
     """
 
-    __slots__ = ("failure", "finishers", "in_flight", "outgoing", "response", "start", "transport")
+    __slots__ = ("failure", "finishers", "in_flight", "outgoing", "refusal", "response", "start", "transport")
 
     def __init__(  # noqa: PLR0913, PLR0917 - what an attempt comes to
         self,
@@ -96,6 +98,7 @@ class Tried:
         self.response = response
         self.failure = failure
         self.finishers: Finishers = ()
+        self.refusal: Stop | None = None
 
     @property
     def was_sent(self) -> bool:
@@ -162,7 +165,10 @@ class Tried:
         if self.failure is not None:
             drop_tracebacks(self.failure.error)
         if self.response is not None and self.is_response:
-            drain(self.response, self.in_flight)
+            if self.outgoing.call.limits.gated:  # the next attempt may be refused, and this the outcome of the call
+                keep_body(self.response)
+            else:
+                drain(self.response, self.in_flight)
 
 
 def failure_of(error: Exception, tried: Tried, status: int | None = None) -> Failure:

@@ -197,7 +197,7 @@ def test_further_cap_counts_its_own_kind_of_failure(cap, reply, clock):
 
 
 def test_five_thousand_retries_are_a_loop_and_no_recursion(clock):
-    session = resilient_session(total=5000, backoff_factor=0, logger=None, clock=clock)
+    session = resilient_session(total=5000, backoff_factor=0, retry_quota=None, logger=None, clock=clock)
     with refused_url() as url, pytest.raises(requests.ConnectionError) as caught:
         session.get(url)
     assert len(attempts_of(caught.value)) == 5001

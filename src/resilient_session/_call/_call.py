@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from resilient_session._config._options import Options
     from resilient_session._events import Attempt
+    from resilient_session._limits._limits import Limits
     from resilient_session._listeners import Listeners
     from resilient_session._policy._decision import Retry, Rules
 
@@ -26,6 +27,7 @@ class Call:
         options: the settings that rule it, whichever adapter its redirects lead to.
         retries: the retries it has.
         rules: the policy's other rules.
+        limits: storm control.
         listeners: who is told of it.
         jar: the cookies of the session; None if the adapter does not know its session.
 
@@ -33,32 +35,35 @@ class Call:
         retries: the counts that are left, and urllib3's history of what used them up.
         attempts: the record of each attempt so far.
         key: the idempotency key, once there is one.
+        is_clean: whether no attempt failed so far.
         consumed_body: a body that was sent, or a part of it, and cannot be sent again; None for no such body.
         deadline: when the call must be over; None for no deadline.
     """
 
     __slots__ = (
-        "_had_failures", "_is_over", "attempts", "consumed_body", "deadline", "jar", "key", "listeners", "options",
-        "retries", "rules",
+        "_is_over", "attempts", "consumed_body", "deadline", "is_clean", "jar", "key", "limits",
+        "listeners", "options", "retries", "rules",
     )  # fmt: skip
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what rules it
         self,
         options: Options,
         retries: urllib3.Retry,
         rules: Rules,
+        limits: Limits,
         listeners: Listeners,
         jar: CookieJar | None = None,
     ) -> None:
         self.options = options
         self.retries = retries
         self.rules = rules
+        self.limits = limits
         self.listeners = listeners
         self.jar = jar
         self.attempts: list[Attempt] = []
         self.key: str | None = None
         self.consumed_body: object = None
-        self._had_failures = False
+        self.is_clean = True
         self._is_over = False
         seconds = options["deadline"]
         self.deadline = None if seconds is None else Deadline(seconds, options["clock"])
@@ -66,7 +71,7 @@ class Call:
     def add(self, attempt: Attempt, *, failed: bool) -> None:
         """Record a finished attempt, and report it."""
         self.attempts.append(attempt)
-        self._had_failures |= failed
+        self.is_clean = self.is_clean and not failed
         if self.listeners.are_observing:
             self.listeners.report(AttemptFinished(attempt))
 
@@ -84,5 +89,5 @@ class Call:
         if self._is_over or not self.attempts:
             return
         self._is_over = True
-        if self.listeners.are_observing or self._had_failures:
+        if self.listeners.are_observing or not self.is_clean:
             self.listeners.report(end_of(tuple(self.attempts)))

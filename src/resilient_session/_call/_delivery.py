@@ -14,11 +14,11 @@ from resilient_session._errors import RetriesExhausted
 from resilient_session._events import attempts_behind
 from resilient_session._policy._failure import append_hint
 from resilient_session._tracebacks import clear_frames
+from resilient_session._transport._reading import keep_body
 
 if TYPE_CHECKING:
     from requests import Response
 
-    from resilient_session._call._call import Call
     from resilient_session._call._outgoing import Outgoing
     from resilient_session._policy._decision import Stop
     from resilient_session._policy._failure import Failure
@@ -43,18 +43,24 @@ def deliver(response: Response, outgoing: Outgoing, verdict: Stop, in_flight: In
         response.raw.retries = call.retries
     cookies.hand_over(outgoing.set_cookies, response)
     if in_flight is not None:
-        _end(call, response)
+        _end(outgoing, response, in_flight)
     if verdict.exhausted and call.retries.raise_on_status:
-        _keep_body(response)
+        keep_body(response)
         raise _retry_error(response, outgoing, verdict)
     if in_flight is not None:
         in_flight.limit(None)
     return response
 
 
-def _end(call: Call, response: Response) -> None:
+def _end(outgoing: Outgoing, response: Response, in_flight: InFlight) -> None:
     """End a call; an interrupt meanwhile does not keep the connection."""
+    call = outgoing.call
     try:
+        if call.is_clean and in_flight.observed:
+            if outgoing.admission is None:
+                call.limits.credit(outgoing.request)
+            else:
+                outgoing.admission.credit()
         call.end()
     except BaseException:
         response.close()
@@ -71,7 +77,7 @@ def exception_of(failure: Failure, outgoing: Outgoing, response: Response | None
     if outgoing.default_timeouts:
         append_hint(error, f"(the default timeout {tuple(outgoing.timeouts)}; timeout= changes it)")
     with contextlib.suppress(AttributeError, TypeError):  # the user's own class, which takes no attribute
-        error.attempts = attempts_behind(outgoing.call.attempts)  # type: ignore[attr-defined]
+        error.attempts = attempts_behind(error, outgoing.call.attempts)  # type: ignore[attr-defined]
     clear_frames(error)
     return error
 
@@ -79,16 +85,8 @@ def exception_of(failure: Failure, outgoing: Outgoing, response: Response | None
 def _leave(response: Response, error: Exception, *, streamed: bool) -> None:
     """Give up a response for which an adapter raised an exception; who streams and holds it may read it."""
     if not streamed:
-        _keep_body(response)
+        keep_body(response)
     elif getattr(error, "response", None) is not response:
-        response.close()
-
-
-def _keep_body(response: Response) -> None:
-    """Read the body of a response that leaves with an exception: nobody will close its stream."""
-    try:
-        response.content  # noqa: B018 - reads it
-    except Exception:  # noqa: BLE001 - what arrived is kept
         response.close()
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 from requests.exceptions import UnrewindableBodyError
 
 from resilient_session._call import _cookies as cookies
+from resilient_session._call._admission import Admission
 from resilient_session._call._body import Body
 from resilient_session._call._idempotency_key import keyed
 from resilient_session._policy._carried import allows
@@ -17,12 +18,13 @@ from resilient_session._time import Timeouts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from requests import PreparedRequest, Response
+    from requests import PreparedRequest
     from typing_extensions import Self
 
     from resilient_session._call._call import Call
     from resilient_session._config._options import Options
     from resilient_session._time import TimeoutType
+    from resilient_session._tried import Tried
 
 _UNREPEATABLE_IDLE = 4.0
 """Seconds; servers in wide use keep idle connections for 5 and more."""
@@ -56,6 +58,9 @@ class Outgoing:
         idle_limit: seconds for which a pooled connection may have been idle; None for no limit.
         url: the URL as it may be shown.
         failed_connects: how many attempts failed to connect so far.
+        admission: how it passes storm control; None until it meets trouble, if nothing can refuse it before.
+        previous: the failed attempt before, which is the outcome of the call if the next one is not sent; None if
+            nothing can keep that from being sent.
         refusal: why it cannot be sent at all; None if it can.
         set_cookies: the Set-Cookie headers of failed attempts, if the call cannot put them into its session.
 
@@ -64,8 +69,8 @@ class Outgoing:
     """
 
     __slots__ = (
-        "arguments", "body", "call", "default_timeouts", "failed_connects", "idle_limit", "keyed", "refusal",
-        "request", "set_cookies", "streamed", "timeouts", "url",
+        "admission", "arguments", "body", "call", "default_timeouts", "failed_connects", "idle_limit", "keyed",
+        "previous", "refusal", "request", "set_cookies", "streamed", "timeouts", "url",
     )  # fmt: skip
 
     def __init__(self, call: Call, request: PreparedRequest, arguments: SendArguments) -> None:
@@ -85,15 +90,25 @@ class Outgoing:
         self.idle_limit = _idle_limit(options["idle_timeout"], repeatable=allowed or self.keyed)
         self.url = redact_url(str(request.url))
         self.failed_connects = 0
+        self.admission = Admission(call, self.request) if call.limits.gated else None
+        self.previous: Tried | None = None
         self.set_cookies: tuple[str, ...] = ()
 
-    def after(self, response: Response | None, *, connected: bool) -> Self:
+    def admitted(self) -> Admission:
+        """Return how it passes storm control, from the first trouble on."""
+        if self.admission is None:
+            self.admission = Admission(self.call, self.request)
+        return self.admission
+
+    def after(self, tried: Tried) -> Self:
         """Return what the next attempt sends.
 
         Args:
-            response: what this attempt received; its cookies are sent on.
-            connected: whether this attempt reached the server; if not, the next begins with another address.
+            tried: this attempt. The cookies that it received are sent on; and if it did not reach the server, the
+                next begins with another address.
         """
+        response, connected = tried.response, tried.was_sent
+        self.previous = tried if self.call.limits.gated else None
         set_cookies = () if response is None else cookies.set_by(response)
         if connected and not set_cookies:
             return self

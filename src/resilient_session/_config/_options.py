@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from resilient_session._config import _hook_kinds as hook_kinds
 from resilient_session._config import _kinds as kinds
+from resilient_session._config._limit_options import LimitOptions
 from resilient_session._config._option import Option
 from resilient_session._config._retry_options import RetryOptions, WaitOptions
 from resilient_session._time import Clock, SystemClock, Timeouts
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 PREFIX = "RESILIENT_SESSION_"
 
 
-class Options(RetryOptions, WaitOptions, total=False):
+class Options(RetryOptions, WaitOptions, LimitOptions, total=False):
     """The options of the session factory and of the adapters."""
 
     timeout: Annotated[

@@ -16,6 +16,7 @@ from resilient_session._call._body import Body
 from resilient_session._call._call import Call
 from resilient_session._call._idempotency_key import keyed
 from resilient_session._config._options import PREFIX, REPLACED_BY_RETRY
+from resilient_session._configured import limits_of
 from resilient_session._driven import DrivenHTTPAdapter
 from resilient_session._listeners import Listeners
 from resilient_session._policy._carried import is_stock
@@ -146,7 +147,7 @@ class ResilientAdapterModel(AdapterModel):
         self.rules = Rules.of(options)
         self.timeout_origin = self._origins["timeout"] if timeout is None else "call"
         header = options["idempotency_header"]
-        call = Call(options, self.retries, self.rules, Listeners(options, None, request))
+        call = Call(options, self.retries, self.rules, limits_of(options), Listeners(options, None, request))
         with_key = keyed(request, call, bool(options["idempotency_keys"]), header)
         self.base_outcome = self.base_outcome._replace(keyed=bool(with_key.headers.get(header)))
         # Only our own connections report whether a request was written, and only an HTTPAdapter uses them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 _ORIGIN = re.compile(r"(\w[\w+.-]*)://(?:[^/?#]*@)?([^/?#]*)")
@@ -10,6 +11,12 @@ _IMPLIED = {"http": ":80", "https": ":443"}
 
 def origin_of(url: str) -> str:
     """Return the origin of a URL in lower case, such as ``https://api.example.com``; a malformed one as "other"."""
+    end = url.find("/", url.find("://") + len("://"))
+    return _origin_of(url if end < 0 else url[:end])
+
+
+@functools.lru_cache(maxsize=1024)
+def _origin_of(url: str) -> str:
     found = _ORIGIN.match(url)
     if found is None:
         return "other"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import requests.exceptions
 import urllib3.exceptions
 
-from resilient_session._errors import DeadlineExceeded
+from resilient_session._errors import DeadlineExceeded, NotSent
 from resilient_session._policy._failure import is_passing, is_timeout
 from resilient_session._redact import chain
 
@@ -60,8 +60,8 @@ def cause_of(failure: Failure | None, stage: str) -> Cause:
     error = failure.error
     if failure.is_users_own or not is_passing(error):
         return "error"
-    if isinstance(error, DeadlineExceeded):
-        return "deadline"
+    if isinstance(error, (NotSent, DeadlineExceeded)):
+        return "not-sent" if isinstance(error, NotSent) else "deadline"
     if failure.status is not None:
         return "body"
     if any(_is_about_a_certificate(link) for link in chain(error)):

@@ -220,3 +220,11 @@ def drain(response: Response, in_flight: InFlight) -> None:
         with contextlib.suppress(HTTPError, OSError, http.client.HTTPException, ValueError, RuntimeError):
             raw.read(DRAIN_LIMIT, decode_content=False)
     response.close()
+
+
+def keep_body(response: Response) -> None:
+    """Read the body of a response that leaves with an exception: nobody will close its stream."""
+    try:
+        response.content  # noqa: B018 - reads it
+    except Exception:  # noqa: BLE001 - what arrived is kept
+        response.close()

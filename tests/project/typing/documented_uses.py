@@ -14,7 +14,9 @@ from resilient_session import (
     AttemptFinished,
     Cause,
     ChunkedEncodingError,
+    CircuitChanged,
     Clock,
+    CoolDownStarted,
     DeadlineExceeded,
     Event,
     ExplainedFailure,
@@ -120,7 +122,7 @@ def listens(event: Event) -> None:
         number: int = event.attempt.number
         cause: Cause = event.attempt.cause
         log.info("%s %s %s", event.kind, number, cause)
-    else:
+    elif not isinstance(event, CircuitChanged | CoolDownStarted):
         ending: Succeeded | Recovered | GaveUp = event
         attempts: tuple[Attempt, ...] = ending.attempts
         log.info("%s", attempts)
