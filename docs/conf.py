@@ -54,6 +54,12 @@ nitpicky = True
 nitpick_ignore = [
     ("py:class", "S"),  # a type variable: the class of the passed session
     ("py:class", "urllib3.HTTPConnectionPool"),  # their inventory lists it under its module
+    ("py:class", "Cause"),  # a word, described on the page of attempts
+    ("py:class", "Verdict"),  # as above
+    ("py:class", "datetime.timedelta"),
+    ("py:exc", "requests.exceptions.InvalidSchema"),
+    ("py:class", "Trail"),  # how `Attempt.stages` is kept
+    ("py:class", "Rate"),  # a named tuple (number, seconds)
     ("py:class", "Timeouts"),  # a named tuple (connect, read), described in the text
     ("py:class", "TimeoutType"),  # every timeout that `requests` accepts, urllib3's `Timeout` included
     *(("py:class", alias) for alias in (  # parameters of FaultServer and Reply; their docstrings list the choices

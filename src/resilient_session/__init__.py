@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from resilient_session._adapter import LoggingHTTPAdapter, TimeoutHTTPAdapter
 from resilient_session._config._breaker import Breaker
 from resilient_session._config._options import Options
+from resilient_session._config._override import override
 from resilient_session._errors import (
     ChunkedEncodingError,
     CircuitOpen,
@@ -34,6 +35,7 @@ from resilient_session._events import (
 )
 from resilient_session._install import Installation, install, uninstall
 from resilient_session._listeners import Observer
+from resilient_session._options_of import OptionValue, options_of
 from resilient_session._session import resilient_session
 from resilient_session._stages import Stages
 from resilient_session._time import Clock, deadline
@@ -61,6 +63,7 @@ __all__ = [
     "LoggingHTTPAdapter",
     "NotSent",
     "Observer",
+    "OptionValue",
     "Options",
     "RateLimited",
     "ReadTimeout",
@@ -74,6 +77,8 @@ __all__ = [
     "deadline",
     "explain",
     "install",
+    "options_of",
+    "override",
     "resilient_session",
     "uninstall",
 ]

@@ -128,5 +128,4 @@ class LoggingHTTPAdapter(TimeoutHTTPAdapter):
         report: Callable[[Event], None] | None = None,
     ) -> Response:
         """Send a request as `TimeoutHTTPAdapter` does, and log what happens on the way."""
-        log = Log(self._settings.values["logger"], report)
-        return super().send(request, stream, timeout, verify, cert, proxies, report=log)
+        return super().send(request, stream, timeout, verify, cert, proxies, report=Log(report))

@@ -10,12 +10,13 @@ from requests.adapters import HTTPAdapter
 
 from resilient_session._call._call import Call
 from resilient_session._config._options import REPLACED_BY_RETRY, TABLE
+from resilient_session._config._override import are_there, overrides
 from resilient_session._config._settings import Settings
 from resilient_session._config._signature import shows_options
 from resilient_session._forks import renew_in_children
 from resilient_session._limits._limits import Limits
 from resilient_session._listeners import Listeners
-from resilient_session._policy._carried import options_from, retry_from, schedule_of
+from resilient_session._policy._carried import changed, options_from, retry_from, schedule_of
 from resilient_session._policy._decision import Rules
 from resilient_session._transport._hidden_retries import SEND_ONCE
 from resilient_session._transport._in_flight import current
@@ -90,8 +91,21 @@ class ConfiguredHTTPAdapter(PoolFindingAdapter):
         session = None if self._session is None else self._session()
         jar = None if session is None else session.cookies
         options = self._settings.values
+        if are_there():
+            settings, retries = self.ruling()
+            options = settings.values
+            listeners = Listeners(options, report, request)
+            return Call(options, retries, Rules.of(options), limits_of(options), listeners, jar)
         listeners = Listeners(options, report, request)
         return Call(options, self.max_retries, self._rules, self._limits, listeners, jar)
+
+    def ruling(self) -> tuple[Settings, urllib3.Retry]:
+        """Return the settings and the Retry that rule a call that begins here, `override()` included."""
+        options = overrides()
+        if isinstance(options.get("max_retries"), int):
+            options["total"] = options["max_retries"]
+        settings = self._settings.overridden(options)
+        return settings, changed(self.max_retries, options, settings.values)
 
     def bind(self, session: Session) -> None:
         """Let the adapter know the session it is mounted on, unless it knows one."""
@@ -159,10 +173,31 @@ class ConfiguredHTTPAdapter(PoolFindingAdapter):
         self._retry = value if isinstance(value, urllib3.Retry) else retry_from(self._settings.values)
         self._rules = Rules.of(self._settings.values)
 
+    def __repr__(self) -> str:
+        """Show the options that are not default; functions and other objects by their names, and no secret."""
+        shown = [
+            f"{name}={_shown(value)}" for name, value in sorted(self._settings.values.items()) if self._is_set(name)
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _is_set(self, name: str) -> bool:
+        return self._settings.origins[name] not in {"default", "max_retries"}
+
     @property
     def settings(self) -> Settings:
         """The resolved options of this adapter."""
         return self._settings
+
+
+def _shown(value: object) -> str:
+    """Return a value as a `repr` may show it: what an object shows of itself may be secret."""
+    if isinstance(value, frozenset):
+        return repr(sorted(value))
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_shown, value))})"
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return repr(value)
+    return f"<{getattr(value, '__qualname__', None) or type(value).__qualname__}>"
 
 
 def limits_of(options: Options) -> Limits:

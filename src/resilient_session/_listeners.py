@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from resilient_session._config._options import Options
     from resilient_session._events import Attempt, Event
-    from resilient_session._logging import LoggerType
 
     Finishers: TypeAlias = Sequence[Callable[[Attempt], object]]
 
@@ -37,22 +36,19 @@ class Observer(Protocol):
 
 
 class Log:
-    """The log as a listener, beside whoever else listens.
+    """The argument `report` of a call that is logged.
 
     Args:
-        logger: the value of the option `logger`.
         report: called with each event as well; None for nobody.
     """
 
-    __slots__ = ("_logger", "report")
+    __slots__ = ("report",)
 
-    def __init__(self, logger: LoggerType, report: Callable[[Event], object] | None) -> None:
-        self._logger = logger
+    def __init__(self, report: Callable[[Event], object] | None) -> None:
         self.report = report
 
     def __call__(self, event: Event) -> None:
-        """Log an event."""
-        log_event(event, self._logger)
+        """Stand for a callable; the listeners log."""
 
 
 class Listeners:
@@ -67,24 +63,24 @@ class Listeners:
         are_observing: whether somebody beside the log listens.
     """
 
-    __slots__ = ("_log", "_options", "_report", "_request", "are_observing")
+    __slots__ = ("_logs", "_options", "_report", "_request", "are_observing")
 
     def __init__(
         self, options: Options, report: Callable[[Event], object] | None, request: PreparedRequest
     ) -> None:
         self._options = options
         self._request = request
-        self._log: Log | None = None
+        self._logs = type(report) is Log
         if type(report) is Log:
-            self._log, report = report, report.report
+            report = report.report
         self._report = report
         self.are_observing = bool(report or options["on_event"] or options["observers"])
 
     def report(self, event: Event) -> None:
         """Report an event to all."""
-        if self._log is not None:
+        if self._logs:
             with dropping("logger", None, self._request):
-                self._log(event)
+                log_event(event, self._options["logger"])
         if self.are_observing:
             for name, listener in self._named():
                 with dropping(name, self._options["logger"], self._request):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
-from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 from urllib3.exceptions import TimeoutStateError
 from urllib3.util import Timeout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from typing import TypeAlias, TypeGuard
 
     TimeoutType: TypeAlias = "float | Timeout | tuple[float | None, float | None] | None"
@@ -133,11 +133,12 @@ class Deadline:
         return min(self._end - self._clock.now(), self._real_end - monotonic())
 
 
+F = TypeVar("F", bound="Callable[..., Any]")
+
 _scopes: ContextVar[tuple[Deadline, ...]] = ContextVar("resilient_session_deadlines", default=())
 
 
-@contextmanager
-def deadline(seconds: float) -> Iterator[None]:
+class deadline:  # noqa: N801 - reads as a statement
     """Limit the time of every call in this context, reads of streamed bodies included.
 
     Scopes nest; the nearest deadline counts, including the option of that name. A context belongs to a thread or a
@@ -150,15 +151,42 @@ def deadline(seconds: float) -> Iterator[None]:
         TypeError: `seconds` is not a number.
         ValueError: `seconds` is not above 0, or longer than the operating system can wait.
     """
-    if not is_timeout(seconds):
-        misfit = ValueError if type(seconds) in {int, float} else TypeError
-        message = f"deadline({seconds!r}): must be > 0 seconds"
-        raise misfit(message)
-    token = _scopes.set((*_scopes.get(), Deadline(seconds, SystemClock())))
-    try:
-        yield
-    finally:
-        _scopes.reset(token)
+
+    def __init__(self, seconds: float | timedelta) -> None:
+        limit = in_seconds(seconds)
+        if not is_timeout(limit):
+            misfit = ValueError if type(limit) in {int, float} else TypeError
+            message = f"deadline({seconds!r}): must be > 0 seconds"
+            raise misfit(message)
+        self._seconds = limit
+        self._entered: list[Deadline] = []
+
+    def __enter__(self) -> None:
+        scope = Deadline(self._seconds, SystemClock())
+        self._entered.append(scope)
+        _scopes.set((*_scopes.get(), scope))
+
+    def __exit__(self, *_: object) -> None:
+        scope = self._entered.pop()  # not simply the last of all: blocks of generators end in any order
+        _scopes.set(tuple(other for other in _scopes.get() if other is not scope))
+
+    def __call__(self, function: F) -> F:
+        """Decorate a function, or a coroutine function: each of its calls has so many seconds."""
+        import inspect  # noqa: PLC0415 - takes longer to import than this package
+
+        seconds = self._seconds
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with deadline(seconds):
+                return function(*args, **kwargs)
+
+        @functools.wraps(function)
+        async def await_call(*args: Any, **kwargs: Any) -> Any:
+            with deadline(seconds):
+                return await function(*args, **kwargs)
+
+        return cast("F", await_call if inspect.iscoroutinefunction(function) else call)
 
 
 def nearest(own: Deadline | None) -> Deadline | None:

@@ -39,7 +39,7 @@ class Settings:
     Attributes:
         given: the arguments, unchanged.
         values: the value of every option, validated and normalized.
-        origins: for each option "argument", "max_retries", "default", or the name of its variable.
+        origins: for each option "argument", "max_retries", "override", "default", or the name of its variable.
     """
 
     __slots__ = ("given", "origins", "values")
@@ -68,7 +68,7 @@ class Settings:
             values[name] = _parsed(variable, name, text)
             origins[name] = variable
         for name, value in given.items():
-            values[name] = _validated(name, value)
+            values[name] = validated(name, value)
             origins[name] = "argument"
         settings = cls(cast("Options", dict(given)), cast("Options", values), origins)
         settings._apply_max_retries()
@@ -81,6 +81,11 @@ class Settings:
             dropped |= {"max_retries"}
         kept = {name: value for name, value in self.given.items() if name not in dropped}
         return Settings.of({**kept, **options})
+
+    def overridden(self, options: Mapping[str, object]) -> Settings:
+        """Return the settings with other values, already validated, for one call."""
+        values = {**self.values, **options}
+        return Settings(self.given, cast("Options", values), {**self.origins, **dict.fromkeys(options, "override")})
 
     def _apply_max_retries(self) -> None:
         """Replace options by `max_retries`; refuse arguments for both."""
@@ -118,7 +123,13 @@ def short_repr(value: object) -> str:
 _REPR_LENGTH = 80
 
 
-def _validated(name: str, value: object) -> object:
+def validated(name: str, value: object) -> object:
+    """Return the normalized value of an option.
+
+    Raises:
+        TypeError: the option is unknown, or the value has the wrong type.
+        ValueError: the value is out of range.
+    """
     option = TABLE.get(name)
     if option is None:
         raise TypeError(_unknown(name))

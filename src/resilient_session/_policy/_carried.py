@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError, MaxRetryError
 from resilient_session._policy._backoff import Backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from typing_extensions import Self
     from urllib3 import BaseHTTPResponse
@@ -98,6 +98,34 @@ _FIELDS = (
     "total", "connect", "read", "status", "other", "allowed_methods", "status_forcelist", "backoff_factor",
     "backoff_max", "raise_on_status", "respect_retry_after_header",
 )  # fmt: skip
+
+
+def changed(retries: urllib3.Retry, options: Mapping[str, Any], values: Options) -> urllib3.Retry:
+    """Return a Retry with other options for one call.
+
+    Args:
+        retries: the adapter's.
+        options: the options that change, validated.
+        values: all options, with these.
+
+    Raises:
+        TypeError: the Retry is the user's own, and has no field for an option.
+    """
+    if "max_retries" in options:
+        given = options["max_retries"]
+        return given if isinstance(given, urllib3.Retry) else retries.new(total=values["total"])
+    fields = {name: options[name] for name in _FIELDS if name in options}
+    if "allowed_methods" in fields and fields["allowed_methods"] == frozenset():
+        fields["allowed_methods"] = NO_METHODS
+    if not options.keys().isdisjoint(_SCHEDULE):
+        if schedule_of(retries) is None:
+            name = min(options.keys() & set(_SCHEDULE))
+            raise TypeError(f"{name}: the session has a urllib3.Retry of its own, which has no such field")
+        fields["schedule"] = Backoff(*(values[name] for name in ("backoff_factor", "backoff_max", *_SCHEDULE)))  # type: ignore[literal-required]
+    return retries.new(**fields) if fields else retries
+
+
+_SCHEDULE = ("jitter", "backoff")
 
 
 def schedule_of(retries: urllib3.Retry) -> Backoff | None:
