@@ -20,6 +20,7 @@ from requests.auth import HTTPDigestAuth
 
 from resilient_session import DeadlineExceeded, attempts_of, deadline, resilient_session
 from resilient_session.testing import FaultServer, Reply, VirtualClock, black_hole
+from support.socks_proxy import SocksProxy
 
 SOON = 0.8
 """Seconds until a deadline that passes in a known phase: a busy machine, too, has got there by then."""
@@ -411,3 +412,17 @@ def test_socks_proxy_that_a_patch_replaces_is_used_as_it_is(monkeypatch):
     session = resilient_session(logger=None, total=0)
     with pytest.raises(requests.ConnectionError, match="patched"):
         session.get("http://127.0.0.1:9/", proxies={"http": "socks5://127.0.0.1:9"})
+
+
+@pytest.mark.parametrize("options", [{"timeout": (None, 5)}, {}])
+def test_socks_proxy_is_connected_to_from_the_source_address_and_without_a_limit_if_there_is_none(options):
+    with FaultServer(Reply(200)) as server, SocksProxy(server.port) as proxy:
+        session = requests.Session()
+        session.mount("http://", FromLoopback())
+        resilient_session(session, logger=None, **options)
+        assert session.get("http://origin.test/", proxies={"http": proxy.url}).ok
+
+
+class FromLoopback(requests.adapters.HTTPAdapter):
+    def proxy_manager_for(self, proxy, **kwargs):
+        return super().proxy_manager_for(proxy, source_address=("127.0.0.1", 0), **kwargs)

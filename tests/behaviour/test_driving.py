@@ -555,3 +555,85 @@ def test_streamed_response_that_was_raised_is_left_to_who_holds_it(check, clock)
         if caught.value.response is not None:
             assert caught.value.response.text == "why"
         assert session.get(server.url("/")).ok
+
+
+def test_attribute_of_a_driven_adapter_can_be_deleted(clock):
+    adapter = SetUp()
+    session = driving(adapter, clock)
+    mounted = session.get_adapter("http://")
+    mounted.note = "mine"
+    assert adapter.note == "mine"
+    del mounted.note
+    assert not hasattr(adapter, "note")
+    mounted._of_parent = None
+    del mounted._of_parent
+    assert "_of_parent" not in vars(adapter)
+
+
+class WithoutManager(HTTPAdapter):
+    """An adapter that finds its connections in a way of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.mine = self.poolmanager
+        self.poolmanager = None
+
+    def get_connection_with_tls_context(self, request, verify, proxies=None, cert=None):
+        return self.mine.connection_from_url(request.url)
+
+    def get_connection(self, url, proxies=None):
+        return self.mine.connection_from_url(url)
+
+    def close(self):
+        self.mine.clear()
+
+
+def test_driven_adapter_without_a_manager_that_we_know_is_sent_through(clock):
+    session = driving(WithoutManager(), clock)
+    with FaultServer(Reply(503), Reply(200)) as server:
+        assert session.get(server.url("/")).ok
+    session.close()
+
+
+def test_timeout_of_the_call_reaches_an_adapter_without_urllib3(clock):
+    class Asked(BaseAdapter):
+        seen: list = []  # noqa: RUF012
+
+        def send(self, request, stream=False, timeout=None, **kwargs):
+            self.seen.append(timeout)
+            raise requests.ConnectionError("x")
+
+        def close(self):
+            pass
+
+    session = driving(Asked(), clock, total=0)
+    for timeout in (None, 7):
+        with pytest.raises(requests.ConnectionError):
+            session.get("http://example.com/", timeout=timeout)
+    assert Asked.seen == [(3.05, 27), 7]
+
+
+class OwnClass(HTTP):
+    pass
+
+
+def test_connection_class_that_is_set_on_a_pool_counts(clock):
+    session = resilient_session(clock=clock, logger=None)
+    adapter = session.get_adapter("http://")
+    with FaultServer() as server:
+        assert session.get(server.url("/")).ok
+        pool = adapter.poolmanager.connection_from_url(server.url("/"))
+        pool.ConnectionCls = OwnClass
+        assert pool.ConnectionCls is OwnClass
+        session.close()
+
+
+def test_translated_error_with_nothing_behind_it_is_raised_at_once(clock):
+    class Odd(HTTPAdapter):
+        def send(self, request, **kwargs):
+            raise ApiError("odd") from GeneratorExit()
+
+    session = driving(Odd(), clock)
+    with pytest.raises(ApiError) as caught:
+        session.get("http://example.com/")
+    assert len(attempts_of(caught.value)) == 1

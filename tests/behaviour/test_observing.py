@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import gc
+import pickle
 import typing
 import warnings
 
@@ -14,6 +16,8 @@ from requests.auth import HTTPDigestAuth
 
 import resilient_session._events as vocabulary
 from resilient_session import Stages, TimeoutHTTPAdapter, attempts_of, resilient_session
+from resilient_session._limits._notice import Notice
+from resilient_session._logging import log_store
 from resilient_session.testing import FaultServer, Reply, VirtualClock, refused_url
 
 ENDS = {"succeeded", "recovered", "gave-up"}
@@ -467,3 +471,64 @@ def test_hook_with_optional_parameters_is_accepted():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         resilient_session(on_event=[].append, backoff=abs, clock=VirtualClock())
+
+
+def test_observer_without_before_attempt_stands_beside_one_that_has_it(clock):
+    class Plain:
+        def __init__(self):
+            self.seen = []
+
+        def on_event(self, event):
+            self.seen.append(event.kind)
+
+    plain, tracer = Plain(), Tracer()
+    session = resilient_session(observers=[plain, tracer], clock=clock, logger=None)
+    with FaultServer() as server:
+        session.get(server.url("/"))
+    assert plain.seen == ["attempt-finished", "succeeded"]
+
+
+def test_attempt_survives_pickling_with_its_stages():
+    session = resilient_session(logger=None)
+    with FaultServer() as server:
+        (attempt,) = attempts_of(session.get(server.url("/")))
+    again = pickle.loads(pickle.dumps(attempt))  # noqa: S301 - our own
+    assert again == attempt
+    assert pickle.loads(pickle.dumps(attempt.stages)) == attempt.stages  # noqa: S301
+
+
+class Callable:
+    """A callable without code of its own."""
+
+    def __call__(self, response):
+        return False
+
+
+def test_callable_object_and_builtin_are_checked_by_their_signature():
+    resilient_session(retry_if=Callable(), on_event=print, give_up_if=functools.partial(getattr, object()))
+    with pytest.raises(TypeError, match=r"^prepare_attempt=.*must be a callable \(request, number\)"):
+        resilient_session(prepare_attempt=Callable())
+
+
+def test_store_that_is_lost_is_logged_once(caplog):
+    session = resilient_session(store="redis://127.0.0.1:1/0", rate_limit="100/second")
+    with FaultServer() as server:
+        for _ in range(4):
+            assert session.get(server.url("/")).ok
+    assert caplog.text.count("is lost") == 1
+
+
+def test_store_that_is_back_is_logged_unless_nobody_listens(caplog):
+    with caplog.at_level("INFO"):
+        for logger in ("resilient_session", None):
+            log_store(Notice("store-back", "redis://127.0.0.1:1/0"), logger)
+            log_store(Notice("store-lost", "redis://127.0.0.1:1/0", "ConnectionError"), logger)
+    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
+
+
+def test_refused_handshake_has_its_cause(server_tls, bundle, clock):
+    session = resilient_session(clock=clock, logger=None, total=0)
+    refusing = FaultServer(tls=server_tls, handshakes=("close",))
+    with refusing as server, pytest.raises(requests.exceptions.SSLError) as caught:
+        session.get(server.url("/"), verify=bundle)
+    assert [attempt.cause for attempt in attempts_of(caught.value)] == ["tls"]

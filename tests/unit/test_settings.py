@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from urllib3 import Retry
 
+from resilient_session import resilient_session
 from resilient_session._config._options import REPLACED_BY_RETRY, TABLE, VARIABLES
 from resilient_session._config._settings import Settings, short_repr
 
@@ -206,17 +207,27 @@ VALUES = st.one_of(
 @settings(max_examples=400)
 @given(name=st.sampled_from([*TABLE]), value=VALUES)
 def test_any_value_fits_or_gives_an_error_that_names_option_and_value(name, value):
+    beside = BESIDE.get(name, {})
     try:
-        fitted = of(**{name: value}).values[name]
+        fitted = of(**{name: value, **beside}).values[name]
     except (TypeError, ValueError) as error:
         shown = (
             "'***'" if name == "store" and isinstance(value, str) else short_repr(value)
         )  # it may hold a password
         assert str(error).startswith(f"{name}={shown}: must be {TABLE[name].kind.accepted}")  # noqa: PT017
     else:
-        assert of(**{name: fitted}).values[name] == fitted
+        assert of(**{name: fitted, **beside}).values[name] == fitted
 
 
+BESIDE = {
+    **{name: {"total": 10**30} for name in ("connect", "read", "status", "other")},
+    "unprocessed_statuses": {"status_forcelist": range(100, 1000)},
+    "store": {"cool_down": True},
+}
+"""What must be set beside an option, or the two contradict each other."""
+
+
+@pytest.mark.filterwarnings("ignore:(connect|read|status|other|unprocessed|store|allowed):UserWarning")
 @settings(max_examples=400)
 @given(
     variable=st.sampled_from([*VARIABLES]),
@@ -351,3 +362,59 @@ def test_no_warning_is_given_without_reason():
     with warnings.catch_warnings(record=True) as caught:
         of(variables(total="5"), read=2)
     assert caught == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"connect": 5},
+            "connect=5: must be at most total=3, or it never limits anything; for a time limit, use 'timeout'",
+        ),
+        ({"total": 1, "status": 2}, "status=2: must be at most total=1, or it never limits anything"),
+        ({"unprocessed_statuses": [418, 503]}, "unprocessed_statuses: 418 must be in status_forcelist as well"),
+        ({"store": "redis://127.0.0.1/0"}, "store: nothing is kept in it without cool_down=True or a rate_limit"),
+    ],
+)
+def test_values_that_contradict_each_other_are_an_error(options, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        of(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "message"),
+    [
+        ({}, {"RESILIENT_SESSION_TOTAL": "1", "RESILIENT_SESSION_READ": "2"}, "read=2: must be at most total=1"),
+        ({"read": 2}, {"RESILIENT_SESSION_TOTAL": "1"}, "read=2: must be at most total=1"),
+        ({}, {"RESILIENT_SESSION_UNPROCESSED_STATUSES": "418"}, "unprocessed_statuses: 418 must be in"),
+        ({"allowed_methods": ["GTE"]}, {}, "'GTE' is no standard method; did you mean 'GET'"),
+        ({"allowed_methods": ["DELTE", "MKCOL"]}, {}, "did you mean 'DELETE'"),
+    ],
+)
+def test_what_an_operator_set_or_looks_misspelt_is_a_warning(options, variables, message):
+    with pytest.warns(UserWarning, match=re.escape(message)):
+        of(variables, **options)
+
+
+def test_given_retry_is_not_checked():
+    of(max_retries=Retry(1, connect=5))
+    of(max_retries=1, status_forcelist=[503])
+
+
+def test_warning_points_at_the_line_of_the_user(monkeypatch):
+    monkeypatch.setenv("RESILIENT_SESSION_TOTLA", "1")
+    with pytest.warns(UserWarning, match="RESILIENT_SESSION_TOTLA") as caught:
+        resilient_session()
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("on_retry", "'on_event'"), ("verify", "attribute of that name of the session"),
+        ("headers", "of the session"), ("proxies", "of the session"), ("auth", "of the session"),
+    ],
+)  # fmt: skip
+def test_name_that_belongs_elsewhere_is_told_where(name, hint):
+    with pytest.raises(TypeError, match=f"unknown option '{name}'; use .*{hint}"):
+        resilient_session(**{name: None})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import warnings
 from typing import TYPE_CHECKING, cast
 
 import urllib3
 
+from resilient_session._config._cross_checks import check
 from resilient_session._config._limit_kinds import Refusal
 from resilient_session._config._options import PREFIX, REPLACED_BY_RETRY, TABLE, VARIABLES, Options
+from resilient_session._warning import warn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from resilient_session._config._option import Option
 
 _TOTAL = "'total' (retries after the first attempt)"
+_OF_SESSION = "the attribute of that name of the session, or the argument of a call"
 _OTHER_NAMES = {
     "method_whitelist": "'allowed_methods'",
     "retries": _TOTAL,
@@ -29,6 +31,8 @@ _OTHER_NAMES = {
     "read_timeout": "'timeout=(connect, read)'",
     "statuses": "'status_forcelist'",
     "methods": "'allowed_methods'",
+    "on_retry": "'on_event', which is called with each event",
+    **dict.fromkeys(("verify", "headers", "proxies", "auth", "cert", "params", "cookies"), _OF_SESSION),
 }
 """Names used by other libraries, and what to use here."""
 
@@ -72,6 +76,7 @@ class Settings:
             origins[name] = "argument"
         settings = cls(cast("Options", dict(given)), cast("Options", values), origins)
         settings._apply_max_retries()
+        check(values, settings.origins)
         return settings
 
     def changed(self, options: Mapping[str, object]) -> Settings:
@@ -179,7 +184,7 @@ def _variables(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
         name = VARIABLES.get(variable)
         text = environ[variable].strip()
         if name is None:
-            warnings.warn(f"environment variable {variable}: {_unused(variable)}", UserWarning, stacklevel=2)
+            warn(f"environment variable {variable}: {_unused(variable)}")
         elif text:
             found.append((variable, name, text))
     return found
