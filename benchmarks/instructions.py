@@ -27,6 +27,15 @@ from costs import HERE, clean_environment, serving
 RESULTS = HERE / "instructions.json"
 CASES = {
     "happy": "a happy request, kept connection",
+    "variables": "the same, with 60 more environment variables",
+    "wrapped": "the same, through a wrapped session",
+    "json": "the same, POST with json",
+    "files": "the same, POST with files",
+    "params": "the same, with params",
+    "cookies": "the same, with cookies",
+    "auth": "the same, with auth",
+    "stream": "the same, streamed",
+    "redirect": "the same, with a redirect",
     "retried": "a request answered by 503 and then by 200, no wait",
     "body": "a body of 20 MB",
 }
