@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+from inspect import getattr_static
 
 import pytest
 import requests
@@ -102,7 +103,8 @@ def act(session):
     return prepared, settings, session.rebuild_proxies(prepared, settings["proxies"])
 
 
-def counting(original, called):
+def counting(owner, name, called):
+    original = getattr(owner, name)
     if isinstance(original, type):
 
         class Counting(original):
@@ -116,7 +118,7 @@ def counting(original, called):
         called.append(args)
         return original(*args, **kwargs)
 
-    return count
+    return staticmethod(count) if isinstance(getattr_static(owner, name), staticmethod) else count
 
 
 @pytest.mark.parametrize(("owner", "name"), WATCHED)
@@ -125,7 +127,7 @@ def test_a_patched_function_is_called_as_often_as_by_stock(owner, name, monkeypa
     sessions = [requests.Session(), ResilientSession()]
     counts = []
     called = []
-    monkeypatch.setattr(owner, name, counting(getattr(owner, name), called))
+    monkeypatch.setattr(owner, name, counting(owner, name, called))
     for session in sessions:
         called.clear()
         act(session)

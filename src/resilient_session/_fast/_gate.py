@@ -19,44 +19,26 @@ if TYPE_CHECKING:
 
 PREPARE = Originals(
     {
-        requests.Session: ("merge_environment_settings", "prepare_request"),
-        sessions: (
-            *(
-                "CaseInsensitiveDict",
-                "PreparedRequest",
-                "RequestsCookieJar",
-                "cookiejar_from_dict",
-                "get_netrc_auth",
-            ),
-            *("merge_cookies", "merge_hooks", "merge_setting", "to_key_val_list"),
-        ),
-        requests.PreparedRequest: (
-            *("__init__", "prepare", "prepare_auth", "prepare_body", "prepare_content_length", "prepare_cookies"),
-            *("prepare_headers", "prepare_hooks", "prepare_url", "register_hook"),
-        ),
-        models: (
-            *(
-                "CaseInsensitiveDict",
-                "check_header_validity",
-                "get_auth_from_url",
-                "get_cookie_header",
-                "parse_url",
-            ),
-            *("requote_uri", "to_native_string", "unicode_is_ascii", "urlunparse"),
-        ),
-        CaseInsensitiveDict: ("__init__", "__setitem__"),
-        cookies: ("MockRequest", "RequestsCookieJar"),
-        path: ("exists", "expanduser"),
-        utils: ("_validate_header_part", "quote", "unquote_unreserved", "urlparse"),
+        requests.Session: "merge_environment_settings prepare_request",
+        sessions: "CaseInsensitiveDict PreparedRequest RequestsCookieJar cookiejar_from_dict get_netrc_auth "
+        "merge_cookies merge_hooks merge_setting to_key_val_list",
+        requests.PreparedRequest: "__init__ _encode_params prepare prepare_auth prepare_body "
+        "prepare_content_length prepare_cookies prepare_headers prepare_hooks prepare_url register_hook",
+        models: "CaseInsensitiveDict check_header_validity get_auth_from_url get_cookie_header parse_url "
+        "requote_uri to_key_val_list to_native_string unicode_is_ascii urlencode urlunparse",
+        CaseInsensitiveDict: "__init__ __setitem__",
+        cookies: "MockRequest RequestsCookieJar",
+        path: "exists expanduser",
+        utils: "_validate_header_part quote unquote_unreserved urlparse",
     }
 )
 """What the short ways of `prepare_request` stand for, or rely on."""
 
 ENVIRONMENT = Originals(
     {
-        requests.Session: ("merge_environment_settings", "rebuild_proxies"),
-        sessions: ("get_environ_proxies", "merge_setting", "resolve_proxies", "to_key_val_list", "urlparse"),
-        utils: ("get_environ_proxies", "getproxies", "proxy_bypass", "should_bypass_proxies", "urlparse"),
+        requests.Session: "merge_environment_settings rebuild_proxies",
+        sessions: "get_environ_proxies merge_setting resolve_proxies to_key_val_list urlparse",
+        utils: "get_environ_proxies getproxies proxy_bypass should_bypass_proxies urlparse",
     }
 )
 """What the short ways of `merge_environment_settings` and `rebuild_proxies` stand for."""

@@ -19,11 +19,10 @@ class Originals:
         names: for each module or class, the names of two or more of its functions or classes.
     """
 
-    def __init__(self, names: Mapping[object, tuple[str, ...]]) -> None:
-        self.names = names
-        self._seen = [
-            (attrgetter(*several), owner, attrgetter(*several)(owner)) for owner, several in names.items()
-        ]
+    def __init__(self, names: Mapping[object, str]) -> None:
+        self.names = {owner: several.split() for owner, several in names.items()}
+        getters = {owner: attrgetter(*several) for owner, several in self.names.items()}
+        self._seen = [(get, owner, get(owner)) for owner, get in getters.items()]
         self._genuine = all(is_genuine(value) for *_, values in self._seen for value in values)
 
     def are_there(self) -> bool:

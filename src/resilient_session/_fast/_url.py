@@ -1,14 +1,15 @@
 """Saves 13 % of a request: a URL that is as requests would write it. `python instructions.py --only happy`.
 
 Taken: URLs with a lower-case host and no userinfo, dot segments, percent sign, fragment or character to quote. For
-these, requests' parsing, joining and quoting return what was given, with ``/`` for a missing path. Parameters are
-encoded by requests, which leaves nothing to quote.
+these, requests' parsing, joining and quoting return what was given, with ``/`` for a missing path.
 """
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+
+from resilient_session._fast._params import encoded_params
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
@@ -24,7 +25,7 @@ def set_plain_url(prepared: PreparedRequest, url: str, params: Any) -> bool:
         return False
     origin, path, query = match.groups("")
     plain = f"{origin}{path or '/'}{query}"
-    encoded = prepared._encode_params(params) if params else ""  # noqa: SLF001 - what prepare_url() calls
+    encoded = encoded_params(prepared, params) if params else ""
     if encoded:
         plain = f"{plain}{'&' if query else '?'}{encoded}"
     prepared.url = plain
