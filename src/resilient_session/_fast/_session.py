@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -18,20 +19,22 @@ class FastSession(requests.Session):
 
     def prepare_request(self, request: Request) -> PreparedRequest:
         """Do what `requests.Session.prepare_request` does."""
-        from resilient_session._fast._gate import prepared  # noqa: PLC0415 - not before the first request
-
-        return prepared(self, request) or super().prepare_request(request)
+        return _gate().prepared(self, request) or super().prepare_request(request)
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
         """Do what `requests.Session.merge_environment_settings` does."""
-        from resilient_session._fast._gate import merged  # noqa: PLC0415 - as above
-
-        settings = merged(self, url, proxies, stream, verify, cert)
+        settings = _gate().merged(self, url, proxies, stream, verify, cert)
         return settings or super().merge_environment_settings(url, proxies, stream, verify, cert)
 
     def rebuild_proxies(self, prepared_request: PreparedRequest, proxies: Any) -> Any:
         """Do what `requests.Session.rebuild_proxies` does."""
-        from resilient_session._fast._gate import rebuilt  # noqa: PLC0415 - as above
-
-        none = rebuilt(self, prepared_request, proxies)
+        none = _gate().rebuilt(self, prepared_request, proxies)
         return super().rebuild_proxies(prepared_request, proxies) if none is None else none
+
+
+@cache
+def _gate() -> Any:
+    """Import the short ways, at the first request."""
+    from resilient_session._fast import _gate as gate  # noqa: PLC0415 - what the docstring says
+
+    return gate

@@ -17,12 +17,13 @@ import ssl
 import threading
 from collections import OrderedDict
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import urllib3.connection
 from urllib3.util import ssl_
 
 from resilient_session._forks import renew_in_children
+from resilient_session._named_tuple import NamedTuple
 from resilient_session._time import wall_time
 
 if TYPE_CHECKING:
