@@ -164,6 +164,18 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def faithful(session: nox.Session) -> None:
+    """Prepare 100 000 random requests both ways, with the newest and the oldest requests. Takes five minutes."""
+    session.install(*group("tests"), _Wheel.of(session))
+    for versions in ((), OLDEST):
+        if versions:
+            session.install(*versions)
+        session.run(
+            "pytest", "-q", "tests/adversarial/test_faithful.py", *session.posargs, env={"FAITHFUL": "100000"}
+        )
+
+
+@nox.session
 def percall(session: nox.Session) -> None:
     """Make ten thousand sessions, one for each call, and see that nothing of them stays. Takes two minutes."""
     session.install(*group("tests"), _Wheel.of(session))

@@ -39,18 +39,38 @@ def recipe() -> requests.Session:
     return session
 
 
+SHAPES: dict[str, Callable[[requests.Session, str], object]] = {
+    "happy": lambda session, url: session.get(url),
+    "variables": lambda session, url: session.get(url),
+    "wrapped": lambda session, url: session.get(url),
+    "json": lambda session, url: session.post(f"{url}/json", json={"tea": [1, 2, 3]}).json(),
+    "files": lambda session, url: session.post(url, files={"file": ("a.txt", b"tea" * 100)}),
+    "params": lambda session, url: session.get(url, params={"q": "tea", "page": 3}),
+    "cookies": lambda session, url: session.get(f"{url}/cookie"),
+    "auth": lambda session, url: session.get(url, auth=("user", "password")),
+    "stream": lambda session, url: list(session.get(url, stream=True).iter_content(1024)),
+    "redirect": lambda session, url: session.get(f"{url}/redirect"),
+    "retried": lambda session, url: session.get(f"{url}/flaky"),
+    "body": lambda session, url: session.get(f"{url}/big"),
+}
+"""What a case does; `variables` is happy, in an environment with 60 more variables."""
+
+
 def case_of(name: str, url: str) -> Case:
     """Return the case of a name."""
     stock, ours = requests.Session(), resilient_session(backoff_factor=0, logger=None)
     if name == "retried":
         stock = recipe()
+    if name == "wrapped":
+        ours = resilient_session(requests.Session(), backoff_factor=0, logger=None)
+    if name == "variables":
+        os.environ.update({f"VARIABLE_NUMBER_{number}": "value" for number in range(60)})
     acts: dict[str, Callable[[], object]] = {"nothing": lambda: None}
     for kind, session in {"stock": stock, "ours": ours}.items():
         if name == "retried":
             acts[f"{kind} happy"] = lambda session=session: session.get(url)
-        path = {"happy": "", "retried": "/flaky", "body": "/big"}[name]
-        acts[kind] = lambda session=session, path=path: session.get(url + path)
-    return Case(acts, *{"happy": (25, 2, 15), "retried": (20, 2, 15), "body": (1, 3, 2)}[name])
+        acts[kind] = lambda session=session: SHAPES[name](session, url)
+    return Case(acts, *{"retried": (20, 2, 15), "body": (1, 3, 2)}.get(name, (25, 2, 15)))
 
 
 def mark() -> int:

@@ -1,7 +1,7 @@
 """How many instructions a request takes, by valgrind: figures that hardly depend on the machine or on its load.
 
 ``python benchmarks/instructions.py --only happy`` takes some ten seconds; without ``--only`` it counts all cases,
-twice, in a minute, and writes ``benchmarks/instructions.json``. Counted are the instructions of the client's
+twice, in five minutes, and writes ``benchmarks/instructions.json``. Counted are the instructions of the client's
 process, Python and C alike, not the kernel's. Start-up and first requests cancel out: see `counted.py`.
 """
 
@@ -27,24 +27,50 @@ from costs import HERE, clean_environment, serving
 RESULTS = HERE / "instructions.json"
 CASES = {
     "happy": "a happy request, kept connection",
+    "variables": "the same, with 60 more environment variables",
+    "wrapped": "the same, through a wrapped session",
+    "json": "the same, POST with json",
+    "files": "the same, POST with files",
+    "params": "the same, with params",
+    "cookies": "the same, with cookies",
+    "auth": "the same, with auth",
+    "stream": "the same, streamed",
+    "redirect": "the same, with a redirect",
     "retried": "a request answered by 503 and then by 200, no wait",
     "body": "a body of 20 MB",
+    "import": "import and one session",
+    "first": "import, one session and its first request",
+}
+SESSIONS = {
+    "stock": "import requests; session = requests.Session()",
+    "ours": "from resilient_session import resilient_session; session = resilient_session()",
 }
 ALONE = "of that, the attempt that was answered by 503"
 VALGRIND = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null")
 
 
-def counted(case: str, url: str) -> dict[str, float]:
-    """Count one case; return the instructions of one act by each kind, as a median of rounds."""
+def run(*words: str) -> tuple[dict[int, int], str]:
+    """Run Python under valgrind; return the instructions of each process, and what was printed."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log")
-        command = [*VALGRIND, f"--log-file={log}", sys.executable, str(HERE / "counted.py"), case, url]
         kept = {name: value for name, value in os.environ.items() if name in {"PATH", "PYTHONPATH"}}
         environment = {**kept, "PYTHONHASHSEED": "0", "HOME": folder}  # `requests` reads all of it, each time
+        command = [*VALGRIND, f"--log-file={log}", sys.executable, *words]
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
         told = re.findall(r"==(\d+)== I\s+refs:\s+([\d,]+)", log.read_text("utf-8", "replace"))
-    counts = {int(process): int(count.replace(",", "")) for process, count in told}
-    found = json.loads(done.stdout)
+    return {int(process): int(count.replace(",", "")) for process, count in told}, done.stdout
+
+
+def counted(case: str, url: str) -> dict[str, float]:
+    """Count one case; return the instructions of one act by each kind, as a median of rounds."""
+    if case in {"import", "first"}:
+        act = f"; session.get({url!r})" if case == "first" else ""
+        tare, *both = (
+            sum(run("-c", code)[0].values()) for code in ("", *(code + act for code in SESSIONS.values()))
+        )
+        return {kind: count - tare for kind, count in zip(SESSIONS, both, strict=True)}
+    counts, told = run(str(HERE / "counted.py"), case, url)
+    found = json.loads(told)
     between = {
         kind: statistics.median(counts[after] - counts[before] for before, after in pairs)
         for kind, pairs in found["marks"].items()

@@ -36,7 +36,7 @@ from resilient_session._events import (
 from resilient_session._install import Installation, install, uninstall
 from resilient_session._listeners import Observer
 from resilient_session._options_of import OptionValue, options_of
-from resilient_session._session import resilient_session
+from resilient_session._session import ResilientSession, resilient_session
 from resilient_session._stages import Stages
 from resilient_session._time import Clock, deadline
 
@@ -68,6 +68,7 @@ __all__ = [
     "RateLimited",
     "ReadTimeout",
     "Recovered",
+    "ResilientSession",
     "RetryScheduled",
     "Stages",
     "Succeeded",

@@ -169,7 +169,9 @@ class ConfiguredHTTPAdapter(PoolFindingAdapter):
         if not isinstance(value, urllib3.Retry) or schedule_of(value) is None:
             self._settings = self._settings.changed({"max_retries": value})
         else:
-            self._settings = self._settings.changed(options_from(value, self._settings.values))
+            options = options_from(value, self._settings.values)
+            if options:
+                self._settings = self._settings.changed(options)
         self._retry = value if isinstance(value, urllib3.Retry) else retry_from(self._settings.values)
         self._rules = Rules.of(self._settings.values)
 

@@ -7,10 +7,12 @@ import threading
 import time
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 from urllib3.exceptions import TimeoutStateError
 from urllib3.util import Timeout
+
+from resilient_session._named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -240,7 +240,7 @@ RETRIES = st.one_of(
 COMMON = {
     "retry_if": st.sampled_from([worth_it_if_short, useless, worth_it_always, broken]),
     "give_up_if": st.sampled_from([enough, useless, broken]),
-    "unprocessed_statuses": st.sampled_from([(), (503,), (429, 503, 409)]),
+    "unprocessed_statuses": st.sampled_from([(), (503,), (429, 503)]),
     "idempotency_keys": st.just(True),
     "deadline": st.sampled_from([0.03, 4.0, 60.0]),
     "retry_after_max": st.sampled_from([0, 3, 200]),

@@ -285,7 +285,7 @@ def test_losers_are_closed_and_nothing_leaks_in_a_thousand_connects(holes, live,
             took([refused, *dead[number % 10], live], 0.008, f"host{number}")
             connected += 1
         accept_all(listener)
-    assert descriptors() == before
+    assert descriptors() <= before
     assert connected > 700
 
 
@@ -308,7 +308,7 @@ def test_failures_leave_no_cycles_and_no_descriptors(holes, refused):
         assert gc.collect() == 0
     finally:
         gc.enable()
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 def test_port_beyond_all_ports_closes_what_is_open(holes):
@@ -316,7 +316,7 @@ def test_port_beyond_all_ports_closes_what_is_open(holes):
     before = descriptors()
     with pytest.raises(OverflowError):
         took([first, address(("127.0.0.1", 70_000))], 0.05)
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 def test_process_without_free_descriptors_is_told_so(live, refused):
@@ -330,7 +330,7 @@ def test_process_without_free_descriptors_is_told_so(live, refused):
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert caught.value.errno == errno.EMFILE
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -346,7 +346,7 @@ def test_interrupt_anywhere_closes_all_sockets(holes, live, refused, listener, i
         point += 1
         interrupts += interrupted_at(point, act, _connecting.__file__)
         accept_all(listener)
-        assert descriptors() == before, point
+        assert descriptors() <= before, point
     assert interrupts > 300
 
 

@@ -19,6 +19,7 @@ import urllib3.util.connection
 from requests.auth import HTTPDigestAuth
 
 from resilient_session import DeadlineExceeded, attempts_of, deadline, resilient_session
+from resilient_session._transport import _socks
 from resilient_session.testing import FaultServer, Reply, VirtualClock, black_hole
 from support.socks_proxy import SocksProxy
 
@@ -426,3 +427,8 @@ def test_socks_proxy_is_connected_to_from_the_source_address_and_without_a_limit
 class FromLoopback(requests.adapters.HTTPAdapter):
     def proxy_manager_for(self, proxy, **kwargs):
         return super().proxy_manager_for(proxy, source_address=("127.0.0.1", 0), **kwargs)
+
+
+def test_socks_proxy_is_not_waited_for_once_the_time_is_over():
+    with pytest.raises(TimeoutError):
+        _socks._left(time.monotonic() - 1)

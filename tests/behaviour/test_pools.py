@@ -14,6 +14,7 @@ from urllib3 import PoolManager
 
 from resilient_session import TimeoutHTTPAdapter, resilient_session
 from resilient_session._transport._known_pools import KnownPools, place_of
+from resilient_session._transport._pools import _instrumenting, instrument
 from resilient_session.testing import FaultServer, Reply
 
 URL = "https://shop.example:8443/items?page=2"
@@ -341,7 +342,8 @@ HOOKS = ["attempt-finished", "retry-scheduled", "recovered", "retry_if", "give_u
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("where", HOOKS)
-def test_interrupt_in_a_hook_loses_no_connection(where, stream, clock):
+@pytest.mark.parametrize("reply", [Reply(503, "x" * 99), Reply.reset()])
+def test_interrupt_in_a_hook_loses_no_connection(reply, where, stream, clock):
     interrupts = [Interrupt()]
 
     def interrupt(*_):
@@ -358,7 +360,26 @@ def test_interrupt_in_a_hook_loses_no_connection(where, stream, clock):
 
     hook = {where: lambda _: interrupt() or 0} if "_if" in where or where == "backoff" else {}
     session = one_slot(clock, observers=[Tracer()], **hook)
-    with FaultServer(Reply(503, "x" * 99), default=Reply(200, "x" * 99)) as server:
+    with FaultServer(reply, default=Reply(200, "x" * 99)) as server:
         with pytest.raises(Interrupt):
             session.get(server.url("/"), stream=stream)
         assert session.get(server.url("/")).ok
+
+
+def test_manager_that_another_thread_instrumented_meanwhile_keeps_its_pools():
+    manager = PoolManager()
+    instrument(manager)
+    pool = manager.connection_from_url("http://example.com/")
+    _instrumenting.of(manager)
+    assert manager.connection_from_url("http://example.com/") is pool
+
+
+def test_cookies_of_failed_attempts_arrive_with_those_of_the_last_for_an_adapter_without_a_session(clock):
+    first, second = {"Set-Cookie": "a=1"}, {"Set-Cookie": "b=2", "X-Other": "kept"}
+    session = requests.Session()
+    session.mount("http://", TimeoutHTTPAdapter(clock=clock))
+    with FaultServer(Reply(503, headers=first), Reply(200, headers=second)) as server:
+        response = session.get(server.url("/"))
+    assert session.cookies.get_dict() == {"a": "1", "b": "2"}
+    assert response.headers["X-Other"] == "kept"
+    session.close()

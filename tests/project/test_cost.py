@@ -28,11 +28,13 @@ from resilient_session.testing import FaultServer, Reply
 OLDEST = not hasattr(HTTPAdapter, "build_connection_pool_key_attributes")
 OLD_PYTHON = sys.version_info < (3, 11)
 HAPPY = 31 if OLDEST else -67 if OLD_PYTHON else -15
+FAST = 0.685 if OLDEST else 0.63 if sys.version_info >= (3, 12) else 0.525
 RETRIED = 1.62 if OLDEST else 1.5 if OLD_PYTHON else 1.45
-"""Calls that a happy request makes beyond those of stock, which makes 1400 to 1800; and what a retried attempt
-makes, as a multiple of stock's. Measured on 3.10 to 3.13 with requests 2.34.2 and urllib3 2.8.0, and on 3.10 with
-the oldest that we take. Each request is counted for the retry quota. A retried attempt records what it was, is
-charged to the quota, and carries cookies on, which stock's does not."""
+"""Calls that a happy request of a wrapped session makes beyond those of stock, which makes 1400 to 1800; what one
+of a `ResilientSession` makes, and what a retried attempt makes, as multiples of stock's. Measured on 3.10 to 3.13
+with requests 2.34.2 and urllib3 2.8.0, and on 3.10 with the oldest that we take. Each request is counted for the
+retry quota. A retried attempt records what it was, is charged to the quota, and carries cookies on, which stock's
+does not."""
 
 CONNECTED = 45 if OLDEST else 40
 """Calls that a new connection makes beyond those of stock, to an address or to a name that has one."""
@@ -94,7 +96,9 @@ def calls_of_retry(session, server):
 def test_happy_request_stays_as_cheap_as_it_is(fault_server):
     stock = calls_of_get(requests.Session(), fault_server.url())
     ours = calls_of_get(resilient_session(), fault_server.url())
-    assert ours - stock <= HAPPY + TOLERANCE * stock
+    wrapped = calls_of_get(resilient_session(requests.Session()), fault_server.url())
+    assert ours <= (FAST + TOLERANCE) * stock
+    assert wrapped - stock <= HAPPY + TOLERANCE * stock
 
 
 def test_gate_sees_a_request_that_became_three_percent_dearer(fault_server):
@@ -107,7 +111,7 @@ def test_gate_sees_a_request_that_became_three_percent_dearer(fault_server):
     stock = calls_of_get(requests.Session(), fault_server.url())
     with resilient_session() as session:
         session.mount("http://", Dearer())
-        assert calls_of_get(session, fault_server.url()) - stock > HAPPY + TOLERANCE * stock
+        assert calls_of_get(session, fault_server.url()) > (FAST + TOLERANCE) * stock
 
 
 def test_retried_attempt_stays_as_cheap_as_it_is(fault_server):

@@ -26,11 +26,13 @@ def table(monkeypatch):
 
 
 def of(name, value):
-    return Settings.of({name: value}, {}).values[name]
+    beside = {"cool_down": True} if name == "store" else {}
+    return Settings.of({name: value, **beside}, {}).values[name]
 
 
 def parsed(name, text):
-    return Settings.of({}, {f"RESILIENT_SESSION_{name.upper()}": text}).values[name]
+    beside = {"RESILIENT_SESSION_COOL_DOWN": "true"} if name == "store" else {}
+    return Settings.of({}, {f"RESILIENT_SESSION_{name.upper()}": text, **beside}).values[name]
 
 
 def text_of(error):

@@ -6,7 +6,6 @@ is warned about. A given `urllib3.Retry`, and `override()`, are not checked.
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any
 
 from resilient_session._warning import warn
@@ -15,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _CAPS = ("connect", "read", "status", "other")
-_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "POST", "PATCH", "QUERY", "PROPFIND", "REPORT")
+_METHODS = frozenset({
+    "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "POST", "PATCH", "QUERY", "PROPFIND", "REPORT",
+})  # fmt: skip
 _FROM_CODE = frozenset({"argument", "default"})
 
 
@@ -30,9 +31,11 @@ def check(values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
             raise ValueError(message)
         if all(origins[name] != "max_retries" for name in names):
             warn(message)
-    for method in sorted(values["allowed_methods"] or ()):
+    for method in sorted(set(values["allowed_methods"] or ()) - _METHODS):
+        import difflib  # noqa: PLC0415 - only a mistake needs it
+
         close = difflib.get_close_matches(method, _METHODS, n=1, cutoff=0.65)
-        if method not in _METHODS and close and abs(len(close[0]) - len(method)) <= 1:
+        if close:
             warn(f"allowed_methods: {method!r} is no standard method; did you mean {close[0]!r}?")
 
 

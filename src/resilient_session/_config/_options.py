@@ -133,7 +133,7 @@ TABLE: Mapping[str, Option] = {
     name: annotation.__metadata__[0] for name, annotation in Options.__annotations__.items()
 }
 VARIABLES: Mapping[str, str] = {
-    PREFIX + name.upper(): name for name, option in TABLE.items() if isinstance(option.kind, kinds.Textual)
+    PREFIX + name.upper(): name for name, option in TABLE.items() if hasattr(option.kind, "parse")
 }
 REPLACED_BY_RETRY = frozenset({
     "total", "connect", "read", "status", "other", "status_forcelist", "allowed_methods", "backoff_factor",

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import random
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from resilient_session._named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

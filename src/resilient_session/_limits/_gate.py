@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from resilient_session._errors import CircuitOpen, NotSent
 from resilient_session._limits._circuit import LONGEST_PROBE, Result
 from resilient_session._limits._notice import Notice
 from resilient_session._limits._pace import Pace
 from resilient_session._limits._quota import GIVEN_BACK, RETRY
+from resilient_session._named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from resilient_session._config._breaker import Breaker

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
-_ORIGIN = re.compile(r"(\w[\w+.-]*)://(?:[^/?#]*@)?([^/?#]*)")
+_ORIGIN = r"(\w[\w+.-]*)://(?:[^/?#]*@)?([^/?#]*)"
 _IMPLIED = {"http": ":80", "https": ":443"}
 
 
@@ -17,7 +17,7 @@ def origin_of(url: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _origin_of(url: str) -> str:
-    found = _ORIGIN.match(url)
+    found = re.match(_ORIGIN, url)
     if found is None:
         return "other"
     scheme, place = found[1].lower(), found[2].lower()

@@ -6,12 +6,13 @@ process goes on with what it knows while the store is away.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from resilient_session._errors import CoolingDown, NotSent, RateLimited
 from resilient_session._limits._health import NoTime, StoreAway
 from resilient_session._limits._notice import Notice
 from resilient_session._limits._rate import Taken
+from resilient_session._named_tuple import NamedTuple
 from resilient_session._time import monotonic
 
 if TYPE_CHECKING:

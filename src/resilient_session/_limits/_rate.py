@@ -7,7 +7,9 @@ holds more than N. With several limits it is the latest of theirs, and it counts
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from resilient_session._named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

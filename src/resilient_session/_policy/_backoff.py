@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from resilient_session._named_tuple import NamedTuple
 from resilient_session._time import LONGEST
 
 if TYPE_CHECKING:

@@ -83,8 +83,6 @@ def _of_connection(error: Exception) -> Cause | None:
 
 
 def _is_about_a_certificate(error: BaseException) -> bool:
-    if isinstance(error, (ssl.SSLCertVerificationError, ssl.CertificateError)):
-        return True
     tls = isinstance(error, (ssl.SSLError, urllib3.exceptions.SSLError))
     return tls and re.search(_REFUSED_CERTIFICATE, str(error)) is not None
 

@@ -13,9 +13,10 @@ Five questions, in this order. The first "no" ends the call, and its reason name
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 from resilient_session._errors import DeadlineExceeded
+from resilient_session._named_tuple import NamedTuple
 from resilient_session._policy import _carried as carried
 from resilient_session._policy import _server_delay as server_delay
 

@@ -6,12 +6,13 @@ import errno
 import http.client
 import re
 import ssl
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import requests.exceptions
 import urllib3.exceptions
 
 from resilient_session import _errors
+from resilient_session._named_tuple import NamedTuple
 from resilient_session._redact import chain
 
 if TYPE_CHECKING:

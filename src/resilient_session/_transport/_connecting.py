@@ -15,10 +15,11 @@ import errno
 import os
 import selectors
 import socket
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from urllib3.util import connection as urllib3_connection
 
+from resilient_session._named_tuple import NamedTuple
 from resilient_session._time import monotonic
 from resilient_session._transport._winners import Winners
 

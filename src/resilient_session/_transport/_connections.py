@@ -82,7 +82,7 @@ class ResilientConnection:
     def _has_pending(self) -> bool:
         """Whether something lies decrypted in OpenSSL that belongs to no response."""
         own: Any = self
-        return own.default_port == _TLS_PORT and getattr(own.sock, "pending", _nothing)() > 0
+        return own.default_port == _TLS_PORT and getattr(own.sock, "pending", int)() > 0  # PyOpenSSL's has none
 
     def connect(self) -> None:
         in_flight = current()
@@ -242,10 +242,6 @@ def _connect_in_time(own: urllib3.connection.HTTPConnection, in_flight: InFlight
         sock.close()
         raise
     return sock
-
-
-def _nothing() -> int:
-    return 0
 
 
 def _slices(data: Any) -> Iterable[Any]:

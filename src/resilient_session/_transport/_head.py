@@ -8,18 +8,33 @@ pieces, is left to http.client.
 from __future__ import annotations
 
 import re
+from functools import cache
 from http.client import HTTPMessage
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any
 
-_HEAD = re.compile(
-    rb"HTTP/1\.1 ([2-9][0-9][0-9])(?: ([ -~]*))?\r\n"
-    rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*\r\n)*)\r\n"
-)
-_FIELD = re.compile(r"([^:]+):[\t ]*([^\r]*)\r\n")
-_FRAMING = re.compile(r"(?:^|\n)(connection|content-length|content-type|transfer-encoding):[\t ]*([^\r]*)")
-"""Finds the fields that decide where a response ends, and the one that makes `email.parser` read the body."""
+from resilient_session._named_tuple import NamedTuple
 
-_LENGTH = re.compile("[0-9]{1,18}")
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@cache
+def _patterns() -> tuple[Callable[..., Any], ...]:
+    """Compile the patterns, when the first head arrives: it takes longer than importing a module.
+
+    Returns:
+        Functions that match a plain head; that find its fields; that find those which decide where a response ends,
+        and the one that makes `email.parser` read the body; and that match a length.
+    """
+    head = re.compile(
+        rb"HTTP/1\.1 ([2-9][0-9][0-9])(?: ([ -~]*))?\r\n"
+        rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*\r\n)*)\r\n"
+    )
+    field = re.compile(r"([^:]+):[\t ]*([^\r]*)\r\n")
+    framing = re.compile(r"(?:^|\n)(connection|content-length|content-type|transfer-encoding):[\t ]*([^\r]*)")
+    return head.match, field.findall, framing.findall, re.compile("[0-9]{1,18}").fullmatch
+
+
 _COMPOSED = ("message/", "multipart/")
 """Types for which `email.parser` looks into the body."""
 
@@ -55,19 +70,20 @@ def plain_head(came: bytes) -> Head | None:
     Returns:
         The head; None if it is incomplete, or could be read in more than one way.
     """
-    match = _HEAD.match(came)
+    match_head, find_fields, find_framing, match_length = _patterns()
+    match = match_head(came)
     if match is None:
         return None
     block = match[3].decode("latin-1")
-    fields = _FIELD.findall(block)
-    framing = _FRAMING.findall(block.lower())
+    fields = find_fields(block)
+    framing = find_framing(block.lower())
     fields_by_name = dict(framing)
     coding, length = fields_by_name.get("transfer-encoding"), fields_by_name.get("content-length")
     is_plain = bool(
         len(fields) <= _MOST_FIELDS
         and len(fields_by_name) == len(framing)
         and (coding is None or (coding == "chunked" and length is None))
-        and (length is None or _LENGTH.fullmatch(length))
+        and (length is None or match_length(length))
         and not fields_by_name.get("content-type", "").strip().startswith(_COMPOSED)
     )
     if not is_plain:

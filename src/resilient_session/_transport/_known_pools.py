@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import requests.adapters
 from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager
 from urllib3.connection import port_by_scheme
+
+from resilient_session._named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

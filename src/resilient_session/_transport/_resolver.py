@@ -15,11 +15,12 @@ import copy
 import socket
 import sys
 import threading
-from typing import Any, NamedTuple
+from typing import Any
 
 from urllib3.util import connection as urllib3_connection
 
 from resilient_session._forks import renew_in_children
+from resilient_session._named_tuple import NamedTuple
 from resilient_session._time import monotonic
 
 MOST_THREADS = 64

@@ -17,12 +17,13 @@ import ssl
 import threading
 from collections import OrderedDict
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import urllib3.connection
 from urllib3.util import ssl_
 
 from resilient_session._forks import renew_in_children
+from resilient_session._named_tuple import NamedTuple
 from resilient_session._time import wall_time
 
 if TYPE_CHECKING:
@@ -62,9 +63,9 @@ class _File(NamedTuple):
 class _Shared:
     """A context that one thread makes, and others wait for."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.lock = threading.Lock()
-        self.context: ssl.SSLContext | None = None
+        self.context = context
 
 
 class SharedContexts:
@@ -76,9 +77,9 @@ class SharedContexts:
         renew_in_children(self)
 
     def renew_after_fork(self) -> None:
-        """Take a new lock in a forked child; the contexts that are made are good there, too."""
+        """Take new locks in a forked child; the contexts that are made are good there, too."""
         self._lock = threading.Lock()
-        self._contexts = OrderedDict((key, one) for key, one in self._contexts.items() if one.context is not None)
+        self._contexts = OrderedDict((key, _Shared(one.context)) for key, one in self._contexts.items())
 
     def get(self, ca_certs: str, cert: str | None, key: str | None) -> ssl.SSLContext | None:
         """Return the context that trusts these authorities and shows this certificate; None if none is shared.
@@ -94,11 +95,10 @@ class SharedContexts:
         if any(file.is_young for file in files):
             return None
         shared = self._of((*files, ssl_.create_urllib3_context, ssl_.SSLContext, os.environ.get("SSLKEYLOGFILE")))
-        if shared.context is None:
-            with shared.lock:
-                if shared.context is None:
-                    shared.context = _make(ca_certs, cert, key)
-        return shared.context
+        with shared.lock:
+            if shared.context is None:
+                shared.context = _make(ca_certs, cert, key)
+            return shared.context
 
     def _of(self, key: object) -> _Shared:
         with self._lock:
