@@ -247,6 +247,18 @@ COMMON = {
     "idle_timeout": st.sampled_from([0, None]),
     "pool_block": st.just(True),
 }
+
+
+def consistent(options):
+    """Leave out what contradicts the rest, and so is refused."""
+    listed = options.get("status_forcelist")
+    is_outside = listed is not None and not set(options.get("unprocessed_statuses", ())) <= set(listed)
+    left_out = {"unprocessed_statuses"} if is_outside else set()
+    total = options.get("total", 3)
+    left_out |= {cap for cap in ("status", "read", "connect", "other") if options.get(cap, 0) > total}
+    return {name: value for name, value in options.items() if name not in left_out}
+
+
 OPTIONS = st.one_of(
     st.fixed_dictionaries({}, optional=COMMON),
     st.fixed_dictionaries({"max_retries": RETRIES}, optional=COMMON),
@@ -267,7 +279,7 @@ OPTIONS = st.one_of(
             "respect_retry_after_header": st.just(False),
             "raise_on_status": st.just(True),
         },
-    ),
+    ).map(consistent),
 )
 
 
