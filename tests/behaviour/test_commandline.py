@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 from resilient_session._cli._main import main
+from resilient_session._cli._waterfall import waterfall
+from resilient_session._events import Attempt
 from resilient_session.testing import FaultServer, Reply, VirtualClock, fast_retries, refused_url
 
 
@@ -238,7 +244,7 @@ def test_bad_header_is_refused_without_showing_it(run, header):
     assert "secret" not in refusal(run, "get", "http://127.0.0.1/", "-H", header)
 
 
-@pytest.mark.parametrize("url", ["user:topsecret@host/", "ftp://user:topsecret@host/", "http:///topsecret", ""])
+@pytest.mark.parametrize("url", ["ftp://user:topsecret@host/", "http:///topsecret", ""])
 def test_url_of_another_kind_is_refused_without_showing_it(run, url):
     said = refusal(run, "get", url)
     assert "topsecret" not in said
@@ -343,3 +349,171 @@ def test_module_runs_as_a_program():
     program = [sys.executable, "-m", "resilient_session", "--version"]
     ran = subprocess.run(program, capture_output=True, text=True, check=True)  # noqa: S603
     assert ran.stdout.startswith("resilient-session ")
+
+
+def head(request, name):
+    return request.headers.get(name)
+
+
+def test_data_is_a_form_and_json_is_json_unless_a_header_says_otherwise(run):
+    with FaultServer() as server:
+        run("get", server.url(), "-d", "a=1")
+        run("get", server.url(), "--json", '{"a": 1}')
+        run(
+            "get",
+            server.url(),
+            "--json",
+            "[]",
+            "-H",
+            "content-type: application/x-mine",
+            "-H",
+            "Accept: text/plain",
+        )
+    form, json_, mine = server.requests
+    assert (form.method, head(form, "Content-Type"), form.body) == (
+        "POST",
+        "application/x-www-form-urlencoded",
+        b"a=1",
+    )
+    assert (json_.method, head(json_, "Content-Type"), head(json_, "Accept")) == (
+        "POST", "application/json", "application/json",
+    )  # fmt: skip
+    assert (head(mine, "Content-Type"), head(mine, "Accept")) == ("application/x-mine", "text/plain")
+
+
+def test_data_and_json_exclude_each_other(run):
+    assert "not allowed with argument" in refusal(run, "get", "http://localhost/", "-d", "a", "--json", "{}")
+
+
+def test_data_is_taken_from_stdin(run, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"from stdin")))
+    with FaultServer() as server:
+        run("get", server.url(), "-d", "@-")
+    assert server.requests[0].body == b"from stdin"
+
+
+def test_url_without_a_scheme_is_one_of_http(run):
+    with FaultServer(Reply(200, "here")) as server:
+        status, out, _ = run("get", f"127.0.0.1:{server.port}/x")
+    assert (status, out) == (0, b"here")
+    status, out, _ = run("explain", "GET", "localhost/x")
+    assert b"http://localhost/x" in out
+
+
+def test_headers_are_printed_if_they_are_wanted(run):
+    with FaultServer(Reply(404, "not here", headers={"X-Reason": "gone"})) as server:
+        status, out, _ = run("get", server.url(), "-i")
+    top, _, body = out.partition(b"\r\n\r\n")
+    assert (status, body) == (22, b"not here")
+    assert top.startswith(b"HTTP/1.1 404 Not Found\r\n")
+    assert b"X-Reason: gone" in top
+
+
+def test_body_is_written_to_a_file_as_a_whole(run, tmp_path):
+    path = tmp_path / "body"
+    path.write_bytes(b"before")
+    with FaultServer(Reply(200, bytes(range(256)))) as server:
+        status, out, _ = run("get", server.url(), "-o", str(path))
+    assert (status, out, path.read_bytes()) == (0, b"", bytes(range(256)))
+    assert [each.name for each in tmp_path.iterdir()] == ["body"]
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask()
+
+
+def umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_dash_is_standard_output(run):
+    with FaultServer(Reply(200, "here")) as server:
+        assert run("get", server.url(), "-o", "-")[1] == b"here"
+
+
+@pytest.mark.parametrize("path", ["no/such/folder/body", "."])
+def test_file_that_cannot_be_written_is_status_23(run, tmp_path, path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with FaultServer(Reply(200, "here")) as server:
+        status, _, err = run("get", server.url(), "-o", path)
+    assert status == 23
+    assert err[-1].startswith(f"error: {path}: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_insecure_does_not_verify_and_says_so(run, server_tls):
+    with FaultServer(Reply(200, "here"), tls=server_tls) as server:
+        assert run("get", server.url())[0] == 1
+        status, out, err = run("get", server.url(), "-k")
+    assert (status, out) == (0, b"here")
+    assert err[0] == "warning: the certificate is not verified"
+
+
+class Terminal(io.TextIOWrapper):
+    def isatty(self):
+        return True
+
+
+def on_a_terminal(*arguments):
+    """Run a command on a terminal; return its exit status, and what is seen of its output and of its errors."""
+    out, err = (Terminal(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main(arguments)
+    return status, out.buffer.getvalue().decode(), err.buffer.getvalue().decode()
+
+
+def test_terminal_gets_no_binary():
+    with FaultServer(Reply(200, b"\x00\x01")) as server:
+        status, out, err = on_a_terminal("get", server.url())
+    assert (status, out) == (23, "")
+    assert "the body is binary" in err
+
+
+def test_terminal_gets_no_escape_sequences():
+    with FaultServer(Reply(200, "red: \x1b[31m\nnext", headers={"X-Odd": "\x9b31m"})) as server:
+        status, out, _ = on_a_terminal("get", server.url(), "-i")
+    assert status == 0
+    assert "red: \\x1b[31m\nnext" in out
+    assert not {"\x1b", "\x9b"} & set(out)
+
+
+def test_terminal_gets_a_waterfall_of_the_attempts(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with FaultServer(Reply(503), Reply(200, "here")) as server:
+        _, _, err = on_a_terminal("get", server.url(), "--set", "jitter=false")
+    lines = err.splitlines()
+    (legend,) = [line for line in lines if ". blocked" in line]
+    place = lines.index(legend)
+    assert lines[place - 2].startswith("  1  ")
+    assert lines[place - 1].startswith("  2  ")
+
+
+def stage_trail(*stages):
+    return (
+        *itertools.chain.from_iterable((name, float(at)) for at, name in enumerate(stages)),
+        "end",
+        float(len(stages)),
+    )
+
+
+@pytest.mark.parametrize("columns", [20, 80, 200])
+def test_waterfall_has_one_scale(columns):
+    trail = stage_trail("blocked", "dns", "connect", "tls", "send", "wait", "receive")
+    first = Attempt(1, "GET", "http://x/", 0.0, 7.0, 503, trail=trail)
+    second = Attempt(2, "GET", "http://x/", 14.0, 7.0, 200, trail=trail)
+    one, two, legend = waterfall([first, second], columns)
+    marks = "".join(sorted(set(one[5:]) - set(" 0123456789."), key=one.index))
+    assert marks == ("dctswr" if columns > 20 else marks)
+    assert len(one) == len(two)
+    assert "receive" in legend
+
+
+def test_call_that_took_no_time_has_no_waterfall():
+    assert list(waterfall([Attempt(1, "GET", "http://x/", 0.0, 0.0, 200)], 80)) == []
+
+
+def test_script_is_installed():
+    script = shutil.which("resilient-session", path=os.path.dirname(sys.executable))  # noqa: PTH120
+    if script is None:
+        pytest.skip("the package is not installed in this environment")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout.startswith("resilient-session ")

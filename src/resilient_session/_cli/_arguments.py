@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 OPTION_NAMES = f"Options for --set: {', '.join(VARIABLES.values())}."
 
 _URL = re.compile(r"https?://[^/?#]", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 def add_command(
@@ -36,7 +37,7 @@ def add_command(
 
 def add_url(command: argparse.ArgumentParser) -> None:
     """Add the argument URL."""
-    command.add_argument("url", type=_url, metavar="URL", help="http:// or https://")
+    command.add_argument("url", type=_url, metavar="URL", help="http:// is assumed if it begins with no scheme")
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -59,7 +60,9 @@ def options_of(arguments: argparse.Namespace) -> Options:
 
 
 def _url(text: str) -> str:
-    """Validate a URL; its text may be secret and is never shown."""
+    """Return a URL with a scheme; its text may be secret and is never shown."""
+    if not _SCHEME.match(text):
+        text = f"http://{text}"
     if not _URL.match(text):
         raise argparse.ArgumentTypeError("must begin with http:// or https:// and a host")
     return text

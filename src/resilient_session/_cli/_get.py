@@ -6,13 +6,16 @@ import argparse
 import os
 import re
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import InsecureRequestWarning
 
 from resilient_session._cli import _exit_status as exit_status
 from resilient_session._cli._arguments import OPTION_NAMES, add_command, add_options, add_url, options_of
+from resilient_session._cli._output import write
 from resilient_session._cli._timeline import RequestArguments, fetch
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from resilient_session._config._options import Options
 
 _FIRST_ERROR = 400
+_FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
 _HEADER = re.compile(r"([!-9;-~]+):[\t ]*([\t -~\x80-\xff]*)")
 
 
@@ -33,28 +37,49 @@ def add_get(commands: Any) -> None:
         help="send one request and print its attempts",
         description="Send one request. Its attempts are printed on standard error as they happen, without secrets; "
         "the response body is written to standard output.",
-        epilog="Exit status: 0 for a status below 400, 22 for another status, 1 without a response, 2 for wrong "
-        f"arguments. {OPTION_NAMES}",
+        epilog="Redirects are followed. Exit status: 0 for a status below 400, 22 for another status, 1 without a "
+        f"response, 23 if the response could not be written, 2 for wrong arguments. {OPTION_NAMES}",
     )
     add_url(command)
     command.add_argument("-X", "--request", metavar="METHOD", help="default: GET, or POST if there is data")
     command.add_argument(
         "-H", "--header", type=_header, action="append", default=[], metavar="'NAME: VALUE'", help="repeatable"
     )
-    command.add_argument(
-        "-d", "--data", type=_data, metavar="TEXT", help="the body, sent unchanged; @FILE reads it from a file"
+    body = command.add_mutually_exclusive_group()
+    body.add_argument(
+        "-d",
+        "--data",
+        type=_data,
+        metavar="TEXT",
+        help="the body, as a form; @FILE reads a file, @- stdin",
     )
+    body.add_argument("--json", type=_data, metavar="TEXT", help="the body, as JSON; @FILE and @- as for -d")
+    command.add_argument("-i", "--include", action="store_true", help="print the status and the headers as well")
+    command.add_argument("-o", "--output", metavar="FILE", help="write the body to a file")
+    command.add_argument("-k", "--insecure", action="store_true", help="do not verify certificates")
     add_options(command)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     options: Options = {"logger": None, **options_of(arguments)}  # the timeline replaces the log
-    method = arguments.request or ("GET" if arguments.data is None else "POST")
-    request = RequestArguments(method, arguments.url, _joined(arguments.header), arguments.data)
+    data = arguments.data if arguments.json is None else arguments.json
+    headers = _joined(arguments.header)
+    if data is not None:
+        headers.setdefault("Content-Type", _FORM if arguments.json is None else _JSON)
+    if arguments.json is not None:
+        headers.setdefault("Accept", _JSON)
+    method = arguments.request or ("GET" if data is None else "POST")
+    if arguments.insecure:
+        warnings.simplefilter("ignore", InsecureRequestWarning)
+        print("warning: the certificate is not verified", file=sys.stderr)
+    request = RequestArguments(method, arguments.url, headers, data, verify=not arguments.insecure)
     outcome = fetch(request, options, sys.stderr)
     if isinstance(outcome, Exception):
         return exit_status.FAILED
-    sys.stdout.buffer.write(outcome.content)
+    refusal = write(outcome, arguments.output, include=arguments.include)
+    if refusal is not None:
+        print(f"error: {refusal}", file=sys.stderr)
+        return exit_status.NOT_WRITTEN
     return 0 if outcome.status_code < _FIRST_ERROR else exit_status.HTTP_ERROR
 
 
@@ -77,6 +102,8 @@ def _header(text: str) -> tuple[str, str]:
 def _data(text: str) -> bytes:
     if not text.startswith("@"):
         return os.fsencode(text)
+    if text == "@-":
+        return sys.stdin.buffer.read()
     try:
         return Path(text[1:]).read_bytes()
     except OSError as error:

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     program = argparse.ArgumentParser(
-        prog="python -m resilient_session",
+        prog="resilient-session" if sys.argv[0].endswith("resilient-session") else "python -m resilient_session",
         description="Test how a resilient requests.Session retries: explain it, or watch a real request.",
         allow_abbrev=False,
     )

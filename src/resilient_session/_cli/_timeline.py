@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import http.client
-from typing import TYPE_CHECKING, Any, NamedTuple
+import shutil
+from typing import TYPE_CHECKING, NamedTuple
 
 import requests
 
-from resilient_session._events import RetryScheduled, attempts_of
+from resilient_session._cli._output import harmless, is_terminal
+from resilient_session._cli._waterfall import waterfall
+from resilient_session._events import AttemptFinished
 from resilient_session._redact import redact_error
 from resilient_session._session import resilient_session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from typing import TextIO
 
     from resilient_session._config._options import Options
@@ -27,12 +30,14 @@ class RequestArguments(NamedTuple):
         url: the URL.
         headers: the headers; repeated ones are already joined.
         data: the body; None for no body.
+        verify: whether certificates are verified.
     """
 
     method: str
     url: str
     headers: Mapping[str, str]
     data: bytes | None = None
+    verify: bool = True
 
 
 def fetch(arguments: RequestArguments, options: Options, out: TextIO) -> requests.Response | Exception:
@@ -51,17 +56,16 @@ def fetch(arguments: RequestArguments, options: Options, out: TextIO) -> request
     outcome: requests.Response | Exception
     with resilient_session(**with_timeline) as session:
         try:
-            outcome = session.request(**arguments._asdict(), hooks={"response": timeline.on_response})
+            outcome = session.request(**arguments._asdict())
         except Exception as error:  # noqa: BLE001 - any exception is an outcome
             _redact(error, arguments)
             outcome = error
-    timeline.print_new(attempts_of(outcome))
     timeline.end(outcome)
     return outcome
 
 
 class Timeline:
-    """Prints a line for each attempt, as soon as its successor or the result is known.
+    """Prints a line for each attempt, when it ends, and a waterfall of all of them at the end.
 
     Args:
         out: the stream to print to.
@@ -72,23 +76,16 @@ class Timeline:
         self._printed: list[Attempt] = []
 
     def on_event(self, event: Event) -> None:
-        """Print an attempt that will be retried, before the wait."""
-        if isinstance(event, RetryScheduled):
-            self.print_new([event.attempt])
-
-    def on_response(self, response: requests.Response, **_: Any) -> None:
-        """Print the attempts of a response; called for each redirect, too."""
-        self.print_new(attempts_of(response))
-
-    def print_new(self, attempts: Iterable[Attempt]) -> None:
-        """Print the attempts that are not printed yet."""
-        for attempt in attempts:
-            if attempt not in self._printed:
-                self._printed.append(attempt)
-                self._print_attempt(attempt)
+        """Print an attempt that ended."""
+        if isinstance(event, AttemptFinished):
+            self._printed.append(event.attempt)
+            self._print_attempt(event.attempt)
 
     def end(self, outcome: requests.Response | Exception) -> None:
-        """Print the result of the call."""
+        """Print a waterfall, if there is a terminal to see it, and the result of the call."""
+        if self._printed and is_terminal(self._out):
+            for line in waterfall(self._printed, shutil.get_terminal_size().columns):
+                self._write(line)
         if isinstance(outcome, Exception):
             self._write(f"{type(outcome).__name__}: {outcome}")
             return
@@ -111,8 +108,7 @@ class Timeline:
 
     def _write(self, text: str) -> None:
         """Print one line, with unprintable characters escaped."""
-        line = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-        print(line, file=self._out, flush=True)
+        print(harmless(text.replace("\n", "\\n").replace("\r", "\\r")), file=self._out, flush=True)
 
 
 def _result(attempt: Attempt) -> str:
