@@ -22,7 +22,6 @@ from resilient_session._errors import (
 from resilient_session._events import (
     Attempt,
     AttemptFinished,
-    Cause,
     CircuitChanged,
     CoolDownStarted,
     Event,
@@ -30,7 +29,6 @@ from resilient_session._events import (
     Recovered,
     RetryScheduled,
     Succeeded,
-    Verdict,
     attempts_of,
 )
 from resilient_session._install import Installation, install, uninstall
@@ -39,6 +37,7 @@ from resilient_session._options_of import OptionValue, options_of
 from resilient_session._session import ResilientSession, resilient_session
 from resilient_session._stages import Stages
 from resilient_session._time import Clock, deadline
+from resilient_session._vocabulary import Cause, Verdict
 
 if TYPE_CHECKING:
     from resilient_session._explain import ExplainedFailure, Explanation, explain

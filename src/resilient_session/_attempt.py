@@ -19,8 +19,8 @@ from resilient_session._tried import Tried, failure_of, find_response
 
 if TYPE_CHECKING:
     from resilient_session._call._outgoing import Outgoing
-    from resilient_session._events import Cause
     from resilient_session._tried import Transport
+    from resilient_session._vocabulary import Cause
 
 
 def attempt(outgoing: Outgoing, transport: Transport) -> Tried:

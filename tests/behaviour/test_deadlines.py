@@ -174,8 +174,8 @@ def test_deadline_that_passed_between_two_hops_ends_the_call(clock):
 
 
 def test_option_ends_when_a_stream_is_returned():
-    session = resilient_session(deadline=0.1)
-    with FaultServer(Reply(200, "x" * 30, drip=0.01, drip_part="body")) as server:
+    session = resilient_session(deadline=1)
+    with FaultServer(Reply(200, "x" * 30, drip=0.05, drip_part="body")) as server:
         response = session.get(server.url("/"), stream=True)
         assert response.content == b"x" * 30
 

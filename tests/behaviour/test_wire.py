@@ -290,6 +290,10 @@ READERS = {
     "stream": lambda raw: list(raw.stream(100, decode_content=True)),
 }
 
+HAS_READ1 = hasattr(urllib3.HTTPResponse, "read1")
+if not HAS_READ1:  # old versions of urllib3, which take no negative size either
+    del READERS["read(-1)"]
+
 
 @pytest.mark.parametrize("kind", CUTS)
 @pytest.mark.parametrize("reader", READERS)
@@ -306,7 +310,7 @@ def test_body_that_was_cut_is_never_whole_for_who_reads_raw(kind, reader, clock)
         response.close()
 
 
-@pytest.mark.parametrize("reader", [*READERS, "read1"])
+@pytest.mark.parametrize("reader", [*READERS, *(["read1"] if HAS_READ1 else [])])
 @pytest.mark.parametrize("framing", ["length", "chunks", "close"])
 def test_whole_body_is_whole_for_who_reads_raw(reader, framing, clock):
     body = gzipped()

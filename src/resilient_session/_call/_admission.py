@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from resilient_session._call._call import Call
     from resilient_session._errors import NotSent
-    from resilient_session._events import Cause, Verdict
     from resilient_session._limits._gate import Gate
     from resilient_session._time import Timeouts
+    from resilient_session._vocabulary import Cause, Verdict
 
 _TOO_MANY_REQUESTS = 429
 _FIRST_SERVER_ERROR = 500

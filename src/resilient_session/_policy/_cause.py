@@ -16,8 +16,8 @@ from resilient_session._redact import chain
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resilient_session._events import Cause
     from resilient_session._policy._failure import Failure
+    from resilient_session._vocabulary import Cause
 
 _REFUSED_CERTIFICATE = r"(?i)certificate|unknown.ca|fingerprint|hostname"
 """How OpenSSL, PyOpenSSL and urllib3 name a certificate that either side refused."""

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
     from resilient_session._config._options import Options
-    from resilient_session._events import Verdict
     from resilient_session._policy._failure import Failure
+    from resilient_session._vocabulary import Verdict
 
 
 class Outcome(NamedTuple):
