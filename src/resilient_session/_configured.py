@@ -186,6 +186,11 @@ class ConfiguredHTTPAdapter(PoolFindingAdapter):
         return self._settings.origins[name] not in {"default", "max_retries"}
 
     @property
+    def limits(self) -> Limits:
+        """The storm control of this adapter, without `override()`."""
+        return self._limits
+
+    @property
     def settings(self) -> Settings:
         """The resolved options of this adapter."""
         return self._settings

@@ -13,6 +13,7 @@ import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from resilient_session import (
+    Breaker,
     ExplainedFailure,
     Explanation,
     LoggingHTTPAdapter,
@@ -674,3 +675,43 @@ def test_dict_is_what_json_holds():
     }
     assert told["timeouts"] == {"connect": 3.05, "read": 27}
     assert told["answer"] == explanation.answer
+
+
+def storm(session, url="http://127.0.0.1:9/"):
+    return dict(explain(session, "GET", url).storm)
+
+
+def test_quota_is_shown_with_what_a_large_total_comes_to(clock):
+    session = resilient_session(clock=clock, total=50, logger=None, backoff_factor=0)
+    assert storm(session)["quota"] == (
+        "100 tokens (default), 0 in use; a retry uses 5, so at most 20 retries while calls fail"
+    )
+    assert "quota     100 tokens (default)" in str(explain(session, "GET", "http://127.0.0.1:9/"))
+    assert "so at most" not in storm(resilient_session(clock=clock))["quota"]
+    with FaultServer(default=Reply(503)) as server:
+        session.get(server.url("/"))
+        assert "100 in use" in storm(session, server.url("/"))["quota"]
+    assert "quota" not in storm(resilient_session(retry_quota=None))
+    assert explain(session, "GET", "http://127.0.0.1:9/").as_dict()["storm"]["quota"].startswith("100 tokens")
+
+
+def test_circuit_pause_and_rate_are_shown_as_they_are_now(clock):
+    session = resilient_session(
+        clock=clock, total=0, logger=None, breaker=Breaker(minimum=1), cool_down=True, rate_limit="9/second"
+    )
+    with FaultServer(Reply(503, headers={"Retry-After": "7"})) as server:
+        before = storm(session, server.url("/"))
+        session.get(server.url("/"))
+        after = storm(session, server.url("/"))
+    assert before == {
+        "quota": before["quota"],
+        "breaker": "closed (argument)",
+        "cool-down": "none now (argument)",
+        "rate": "at most 9 in 1 s (argument)",
+    }
+    assert after["breaker"].startswith("open for ")
+    assert after["cool-down"] == "no call is sent for 7 s (argument)"
+
+
+def test_session_without_ours_has_no_storm_control():
+    assert explain(requests.Session(), "GET", "http://127.0.0.1:9/").storm == ()

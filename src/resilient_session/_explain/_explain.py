@@ -17,6 +17,7 @@ from resilient_session._explain._explanation import Explanation
 from resilient_session._explain._failure_kinds import failure_kinds
 from resilient_session._explain._forecast import ExplainedFailure, forecast
 from resilient_session._explain._mistakes import mistakes, prefix_for
+from resilient_session._explain._storm import storm_lines
 from resilient_session._redact import redact_error, redact_url
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def explain(  # noqa: PLR0913 - what a call of requests takes
         resilient=isinstance(adapter, TimeoutHTTPAdapter),
         rows=rows,
         warnings=tuple(mistakes(session, sent_to, adapter, model, rows)),
+        storm=tuple(storm_lines(adapter, request)) if isinstance(adapter, TimeoutHTTPAdapter) else (),
     )
     return explanation if model is None else explanation._replace(**_limits(model))
 

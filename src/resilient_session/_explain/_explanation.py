@@ -25,6 +25,7 @@ class Explanation(NamedTuple):
         deadline: seconds for the whole call; None for no limit.
         deadline_origin: what sets it.
         rows: the kinds of failure and what follows each; empty if unknown.
+        storm: what storm control allows at this moment: pairs of a label and a text.
         warnings: probable mistakes in the setup of the session.
     """
 
@@ -39,6 +40,7 @@ class Explanation(NamedTuple):
     deadline_origin: str = ""
     rows: tuple[ExplainedFailure, ...] = ()
     warnings: tuple[str, ...] = ()
+    storm: tuple[tuple[str, str], ...] = ()
 
     @property
     def answer(self) -> str:
@@ -55,6 +57,7 @@ class Explanation(NamedTuple):
             "timeouts": timeouts,
             "rows": rows,
             "warnings": list(self.warnings),
+            "storm": dict(self.storm),
         }
 
     def __str__(self) -> str:

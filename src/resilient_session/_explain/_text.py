@@ -60,6 +60,8 @@ def _lines(explanation: Explanation) -> Iterator[str]:
         connect, read = map(_seconds, explanation.timeouts)
         yield from _field("timeout", f"connect {connect}, read {read} ({explanation.timeout_origin})")
         yield from _field("deadline", f"{_seconds(explanation.deadline)} ({explanation.deadline_origin})")
+    for label, text in explanation.storm:
+        yield from _field(label, text)
     for warning in explanation.warnings:
         yield from _field("warning", warning)
     if explanation.rows:

@@ -93,6 +93,10 @@ class Groups:
         self.forget()
         renew_in_children(self)
 
+    def known(self, name: str) -> Group | None:
+        """Return the group of a name, if there is one."""
+        return self._groups.get(name)
+
     def find(self, name: str, now: float) -> Group:
         """Return the group of a name, made if there is none."""
         return self._groups.get(name) or self._make(name, now)

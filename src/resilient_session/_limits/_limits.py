@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from resilient_session._config._breaker import Breaker
     from resilient_session._config._limit_kinds import Store, StoreUrl
     from resilient_session._config._rate import Rates
+    from resilient_session._limits._groups import Group
     from resilient_session._time import Clock
 
 
@@ -31,8 +32,7 @@ class Limits:
         cool_down: the option.
         rate_limit: the option; None for none.
         store: the option; None for this process alone. It counts on the real clock only: on a virtual one the
-            store's
-            time would mean nothing.
+            time of the store would mean nothing.
         group_by: the option; None for the origin.
         retry_after_max: the option, in seconds.
         clock: the session's clock.
@@ -64,6 +64,10 @@ class Limits:
         if self._rules.quota is not None:
             now = self._clock.now()
             credit(groups_of(self._clock).find(self._name(request), now), now)
+
+    def look(self, request: PreparedRequest) -> Group | None:
+        """Return the group of a request, if there is something to remember of it."""
+        return groups_of(self._clock).known(self._name(request))
 
     def gate(self, request: PreparedRequest) -> Gate:
         """Return the gate of a request.
