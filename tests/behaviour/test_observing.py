@@ -15,7 +15,7 @@ import requests
 from requests.auth import HTTPDigestAuth
 
 import resilient_session._events as vocabulary
-from resilient_session import Stages, TimeoutHTTPAdapter, attempts_of, resilient_session
+from resilient_session import Cause, Stages, TimeoutHTTPAdapter, attempts_of, resilient_session
 from resilient_session._limits._notice import Notice
 from resilient_session._logging import log_store
 from resilient_session.testing import FaultServer, Reply, VirtualClock, refused_url
@@ -94,7 +94,7 @@ def test_end_names_what_happened_in_words_of_the_vocabulary(listened, events):
         listened.get(server.url("/"))
     words = [(attempt.cause, attempt.verdict) for attempt in events[-1].attempts]
     assert words == [("status", "retry"), ("body", "retry"), ("status", "retry"), ("ok", "done")]
-    assert all(cause in typing.get_args(vocabulary.Cause) for cause, _ in words)
+    assert all(cause in typing.get_args(Cause) for cause, _ in words)
 
 
 @pytest.mark.parametrize(
