@@ -637,3 +637,16 @@ def test_translated_error_with_nothing_behind_it_is_raised_at_once(clock):
     with pytest.raises(ApiError) as caught:
         session.get("http://example.com/")
     assert len(attempts_of(caught.value)) == 1
+
+
+def test_driven_adapter_without_urllib3_has_nothing_to_renew_after_a_fork(clock):
+    class Plain(BaseAdapter):
+        def send(self, request, **kwargs):
+            raise requests.ConnectionError("x")
+
+        def close(self):
+            pass
+
+    inner = Plain()
+    driving(inner, clock).get_adapter("http://").renew_after_fork()
+    assert vars(inner) == {}

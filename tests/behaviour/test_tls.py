@@ -253,6 +253,7 @@ def test_encrypted_key_is_an_error_and_asks_no_terminal(authority, server, bundl
     key.write_bytes(
         plain.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, locked)
     )
+    settled(key)
     with pytest.raises(requests.exceptions.SSLError, match="encrypted"):
         resilient_session(total=0).get(server.url("/"), verify=bundle, cert=(str(mine), str(key)))
 

@@ -399,6 +399,9 @@ def test_what_an_operator_set_or_looks_misspelt_is_a_warning(options, variables,
 def test_given_retry_is_not_checked():
     of(max_retries=Retry(1, connect=5))
     of(max_retries=1, status_forcelist=[503])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        of({"RESILIENT_SESSION_CONNECT": "5"}, max_retries=1)
 
 
 def test_warning_points_at_the_line_of_the_user(monkeypatch):
