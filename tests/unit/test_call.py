@@ -4,6 +4,7 @@ import pytest
 from requests import PreparedRequest, Request, Response
 
 from resilient_session._call._continuing import resume, suspend
+from resilient_session._call._outgoing import Outgoing
 from support.calls import a_call
 
 HERE = "https://example.com/a"
@@ -188,3 +189,13 @@ def test_a_response_whose_notes_were_lost_asks_for_nothing(call):
 
 def test_a_request_that_was_never_prepared_belongs_to_no_call():
     assert resume(PreparedRequest()) is None
+
+
+def test_a_body_that_was_consumed_refuses_only_a_request_that_has_it():
+    call = a_call()
+    call.consumed_body = iter([b"x"])
+    arguments = {"stream": False, "timeout": None, "verify": True, "cert": None, "proxies": None}
+    other, same = prepared(), prepared()
+    same.body = call.consumed_body
+    assert Outgoing(call, other, arguments).refusal is None
+    assert Outgoing(call, same, arguments).refusal is not None
