@@ -29,6 +29,7 @@ _TAKES_OPTIONS = {
     "resilient_session.resilient_session": "(session=None, **options)",
     "resilient_session.install": "(**options)",
     "resilient_session.override": "(**options)",
+    "resilient_session.ResilientSession": "(**options)",
     "resilient_session.TimeoutHTTPAdapter": "(pool_connections, pool_maxsize, max_retries, pool_block, **options)",
     "resilient_session.LoggingHTTPAdapter": "(pool_connections, pool_maxsize, max_retries, pool_block, **options)",
 }
