@@ -243,6 +243,13 @@ def test_works_where_the_environment_was_replaced(monkeypatch):
     assert settings["proxies"] == {"http": "http://proxy.test"}
 
 
+def test_a_body_of_more_than_is_read_at_once_is_whole(fault_server):
+    body = bytes(range(256)) * (33 << 12)
+    fault_server.script(Reply(200, body))
+    with ResilientSession() as session:
+        assert session.get(fault_server.url()).content == body
+
+
 def test_a_redirect_keeps_no_credentials_of_a_proxy(fault_server):
     fault_server.script(Reply(302, headers={"Location": "/next"}), Reply(200))
     with ResilientSession() as session:

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from resilient_session._transport._in_flight import InFlight
 
 PIECE = 262144
-"""Bytes read at a time of a body that is kept whole and not decoded; `requests` reads 10 KiB."""
+"""Bytes read at a time of a body of unknown length that is kept whole and not decoded; `requests` reads 10 KiB."""
+
+MOST_AT_ONCE = 32 * 1024 * 1024
+"""Bytes read at a time of one whose length is known: all of it, up to this, so that no pieces are joined."""
 
 _RAISED_AS: Mapping[type[Exception], type[RequestException]] = {
     urllib3_exceptions.ReadTimeoutError: ReadTimeout,
@@ -63,7 +66,8 @@ def guard(response: Response, in_flight: InFlight, *, streamed: bool) -> None:
     is_read_by_others = streamed or is_redirect(response)
     if is_read_by_others or coded or raw.chunked or length is None or length > PIECE:
         raw.__class__ = _guarded(type(raw))  # type: ignore[arg-type]  # mypy doubts that classes hash
-        raw._guard = _Guard(response, in_flight, None if is_read_by_others or coded else PIECE)  # noqa: SLF001
+        piece = PIECE if raw.chunked or length is None else min(length, MOST_AT_ONCE)
+        raw._guard = _Guard(response, in_flight, None if is_read_by_others or coded else piece)  # noqa: SLF001
 
 
 class _GuardedResponse:

@@ -27,6 +27,7 @@ from urllib3.util import connection as urllib3_connection
 from resilient_session._forks import renew_in_children
 from resilient_session._time import SystemClock, monotonic
 from resilient_session._transport._connecting import Options, connect, winners
+from resilient_session._transport._fields import PlainFields
 from resilient_session._transport._in_flight import InFlight, current
 from resilient_session._transport._mixin import mixed
 from resilient_session._transport._reading import BODILESS, ClampedResponse
@@ -53,7 +54,7 @@ _NEVER = -1.0
 _KEEP_ALIVE = r"(?i)(?:^|[\s,])timeout\s*=\s*([0-9]{1,9})"
 
 
-class ResilientConnection:
+class ResilientConnection(PlainFields):
     """A mixin for urllib3's connections."""
 
     response_class = ClampedResponse
