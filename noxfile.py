@@ -130,7 +130,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check the types of the code, and of what users write."""
-    session.install(*group("types"), "-e", ".")
+    session.install(*group("types"), "-e", ".[opentelemetry,prometheus]")
     session.run("mypy")
     session.run("pyright")
 
@@ -152,7 +152,7 @@ def package(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation; a warning is an error. Its examples run among the tests."""
-    session.install(*group("docs"), "-e", ".")
+    session.install(*group("docs"), "-e", ".[opentelemetry,prometheus]")
     session.run("sphinx-build", "-W", "-n", "-q", "-b", "html", "docs", "docs/_build/html")
 
 

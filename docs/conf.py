@@ -58,6 +58,9 @@ nitpick_ignore = [
     ("py:class", "Verdict"),  # as above
     ("py:class", "datetime.timedelta"),
     ("py:exc", "requests.exceptions.InvalidSchema"),
+    ("py:class", "TracerProvider"),  # of OpenTelemetry, which publishes no inventory
+    ("py:class", "MeterProvider"),  # as above
+    ("py:class", "CollectorRegistry"),  # of prometheus_client, as above
     ("py:class", "Trail"),  # how `Attempt.stages` is kept
     ("py:class", "Rate"),  # a named tuple (number, seconds)
     ("py:class", "Timeouts"),  # a named tuple (connect, read), described in the text

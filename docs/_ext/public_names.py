@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
-_MODULES = ("resilient_session", "resilient_session.testing")
+_MODULES = (
+    "resilient_session",
+    "resilient_session.testing",
+    "resilient_session.opentelemetry",
+    "resilient_session.prometheus",
+)
 _ELSEWHERE = {
     "Response": "requests.Response",
     "PreparedRequest": "requests.PreparedRequest",

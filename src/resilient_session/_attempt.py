@@ -42,7 +42,7 @@ def attempt(outgoing: Outgoing, transport: Transport) -> Tried:
     )
     tried = Tried(outgoing, transport, in_flight, options["clock"].now())
     request = outgoing.request
-    if options["prepare_attempt"] is not None or options["observers"] or outgoing.refusal is not None:
+    if options["prepare_attempt"] is not None or outgoing.call.listeners.observers or outgoing.refusal is not None:
         try:
             request, tried.finishers = prepared(outgoing)
         except Exception as error:  # noqa: BLE001 - what the user's code raises ends the call as it is
@@ -59,6 +59,9 @@ def attempt(outgoing: Outgoing, transport: Transport) -> Tried:
         tried.failure = failure_of(error, tried)
         find_response(tried, request)
         return tried
+    except BaseException as interrupt:
+        _record_interrupt(tried, interrupt)
+        raise
     in_flight.received = in_flight.pool = None  # a cycle otherwise
     guard(response, in_flight, streamed=outgoing.streamed)
     tried.response = response
@@ -85,6 +88,7 @@ def _refused(outgoing: Outgoing, transport: Transport) -> Tried | None:
 def settle(tried: Tried) -> tuple[Tried, Retry | Stop]:
     """Decide what follows an attempt, and record it; an interrupt meanwhile does not keep the connection."""
     verdict: Retry | Stop
+    count = len(tried.outgoing.call.attempts)
     try:
         try:
             tried, verdict = (tried, tried.refusal) if tried.refusal is not None else _judged(tried)
@@ -95,8 +99,10 @@ def settle(tried: Tried) -> tuple[Tried, Retry | Stop]:
         _record(tried, verdict)
         if tried.refusal is not None and tried.outgoing.previous is not None:
             tried = tried.outgoing.previous
-    except BaseException:
+    except BaseException as interrupt:
         tried.close()
+        if len(tried.outgoing.call.attempts) == count:
+            _record_interrupt(tried, interrupt)
         raise
     return tried, verdict
 
@@ -118,13 +124,18 @@ def _judged(tried: Tried) -> tuple[Tried, Retry | Stop]:
     return _allowed(tried, verdict)
 
 
-def _record(tried: Tried, verdict: Retry | Stop) -> None:
+def _record_interrupt(tried: Tried, interrupt: BaseException) -> None:
+    """Record an attempt that was interrupted, by Ctrl-C for one: whoever tied something to it must release it."""
+    _record(tried, Stop(f"interrupted by {type(interrupt).__name__}", "hopeless"), "error")
+
+
+def _record(tried: Tried, verdict: Retry | Stop, cause: Cause | None = None) -> None:
     """Add an attempt to the record of its call; the connection of one that is repeated is released."""
     call, outgoing, failure = tried.outgoing.call, tried.outgoing, tried.failure
     in_flight = tried.in_flight
     duration = call.options["clock"].now() - tried.start
     trail = (*in_flight.trail, END, monotonic())
-    cause = _cause(tried, verdict)
+    cause = cause or _cause(tried, verdict)
     wait = verdict.after if type(verdict) is Retry else None
     if wait is not None:
         tried.release()

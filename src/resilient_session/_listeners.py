@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from resilient_session._logging import dropping, log_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TypeAlias
 
     from requests import PreparedRequest
@@ -20,6 +20,22 @@ if TYPE_CHECKING:
     from resilient_session._events import Attempt, Event
 
     Finishers: TypeAlias = Sequence[Callable[[Attempt], object]]
+
+
+_everywhere: tuple[Observer, ...] = ()
+"""Observers of every call of the process."""
+
+
+def observe_everywhere(observer: Observer) -> None:
+    """Let an observer see every call of the process, unless its session has one of the same class."""
+    global _everywhere  # noqa: PLW0603 - the state of the process
+    _everywhere = (*_everywhere, observer)
+
+
+def stop_observing(observer: Observer) -> None:
+    """Undo `observe_everywhere`; calls that are under way are observed until their end."""
+    global _everywhere  # noqa: PLW0603
+    _everywhere = tuple(one for one in _everywhere if one is not observer)
 
 
 class Observer(Protocol):
@@ -61,9 +77,10 @@ class Listeners:
 
     Attributes:
         are_observing: whether somebody beside the log listens.
+        observers: those of the option, and those of the process.
     """
 
-    __slots__ = ("_logs", "_options", "_report", "_request", "are_observing")
+    __slots__ = ("_logs", "_options", "_report", "_request", "are_observing", "observers")
 
     def __init__(
         self, options: Options, report: Callable[[Event], object] | None, request: PreparedRequest
@@ -74,7 +91,8 @@ class Listeners:
         if type(report) is Log:
             report = report.report
         self._report = report
-        self.are_observing = bool(report or options["on_event"] or options["observers"])
+        self.observers = _with_everywhere(options["observers"]) if _everywhere else options["observers"]
+        self.are_observing = bool(report or options["on_event"] or self.observers)
 
     def report(self, event: Event) -> None:
         """Report an event to all."""
@@ -89,7 +107,7 @@ class Listeners:
     def before_attempt(self, request: PreparedRequest, number: int) -> Finishers:
         """Let observers add headers to a copy of the request; return what they want called with the attempt."""
         finishers = []
-        for observer in self._options["observers"]:
+        for observer in self.observers:
             hook = getattr(observer, "before_attempt", None)
             if hook is not None:
                 with dropping(f"{type(observer).__name__}.before_attempt", self._options["logger"], request):
@@ -107,5 +125,10 @@ class Listeners:
             yield "report", self._report
         if self._options["on_event"] is not None:
             yield "on_event", self._options["on_event"]
-        for observer in self._options["observers"]:
+        for observer in self.observers:
             yield f"{type(observer).__name__}.on_event", observer.on_event
+
+
+def _with_everywhere(observers: Iterable[Observer]) -> tuple[Observer, ...]:
+    classes = {type(observer) for observer in observers}
+    return (*observers, *(one for one in _everywhere if type(one) not in classes))

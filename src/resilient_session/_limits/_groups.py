@@ -180,6 +180,13 @@ def groups_of(clock: Clock) -> Groups:
     return _clocks.of(clock)
 
 
+def tokens_in_use(origin: str) -> float:
+    """Return how many tokens of the retry quota an origin has in use, on the real clock and without `group_by`."""
+    clock = SystemClock()
+    group = groups_of(clock).known(origin)
+    return 0.0 if group is None else group.quota.in_use(clock.now())
+
+
 def forget() -> None:
     """Forget the groups of all clocks."""
     _clocks.forget()
