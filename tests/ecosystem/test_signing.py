@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import re
 
@@ -122,3 +123,106 @@ def test_oauth1_of_a_session_is_the_same_on_each_attempt_and_that_of_an_adapter_
     with FaultServer(Reply(503), Reply(503), Reply(200)) as server:
         assert session.get(server.url("/")).ok
     assert len({one.headers["Authorization"] for one in server.requests}) == signatures
+
+
+def aws4_again():
+    """Sign at a time that moves on, as real time does between attempts."""
+    auth = aws4()
+    seconds = itertools.count()
+
+    def sign(request):
+        now = dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc) + dt.timedelta(seconds=next(seconds))
+        request.headers["x-amz-date"] = now.strftime("%Y%m%dT%H%M%SZ")
+        return auth(request)
+
+    return sign
+
+
+def bearer():
+    tokens = (f"token-{number}" for number in itertools.count(1))
+
+    def sign(request):
+        request.headers["Authorization"] = f"Bearer {next(tokens)}"
+        return request
+
+    return sign
+
+
+@pytest.mark.parametrize("make", [oauth1, aws4_again, bearer])
+@pytest.mark.parametrize("body", [None, {"a": "1"}, b"bytes"])
+def test_prepare_attempt_signs_each_attempt_anew(make, body, fast_retries):
+    sign = make()
+    session = resilient_session(prepare_attempt=lambda request, number: sign(request), logger=None)
+    with FaultServer(Reply(503), Reply(503), Reply(200)) as server:
+        response = session.put(server.url("/items?a=1"), data=body)
+    sent = [one.headers["Authorization"] for one in server.requests]
+    assert len(set(sent)) == len(attempts_of(response)) == 3
+    assert len({(one.path, one.body) for one in server.requests}) == 1
+    assert "Authorization" not in (response.history or [session])[0].headers
+
+
+def test_nonces_and_timestamps_are_those_that_the_server_checks(fast_retries):
+    """The server verifies each signature, and takes no nonce twice."""
+    endpoint = pytest.importorskip("oauthlib.oauth1")
+    nonces = []
+
+    class Validator(endpoint.RequestValidator):
+        enforce_ssl = False
+        dummy_client = dummy_access_token = "dummy"  # noqa: S105 - asked for by the library
+
+        @property
+        def client_key_length(self):
+            return 1, 60
+
+        access_token_length = nonce_length = client_key_length
+
+        def validate_timestamp_and_nonce(self, key, timestamp, nonce, request, **tokens):
+            fresh = nonce not in nonces
+            nonces.append(nonce)
+            return fresh
+
+        def validate_client_key(self, key, request):
+            return True
+
+        def validate_access_token(self, key, token, request):
+            return True
+
+        def validate_realms(self, *args, **kwargs):
+            return True
+
+        def get_client_secret(self, key, request):
+            return "secret"
+
+        def get_access_token_secret(self, key, token, request):
+            return "token secret"
+
+    checks = endpoint.ResourceEndpoint(Validator())
+    replies = iter([503, 503, 200])
+
+    def check(request):
+        url = server.url(request.target)
+        valid, _ = checks.validate_protected_resource_request(url, request.method, request.body, request.headers)
+        return Reply(next(replies) if valid else 401)
+
+    sign = oauth1()
+    session = resilient_session(prepare_attempt=lambda request, number: sign(request), logger=None)
+    with FaultServer(default=check) as server:
+        assert session.get(server.url("/items?a=1")).status_code == 200
+    assert len(set(nonces)) == 3
+
+
+def test_refused_token_is_renewed_within_the_call(fast_retries):
+    token = ["old"]
+
+    def authorize(request, number):
+        if number > 1:
+            token[0] = "new"
+        request.headers["Authorization"] = f"Bearer {token[0]}"
+
+    session = resilient_session(
+        prepare_attempt=authorize, retry_if=lambda response: response.status_code == 401, total=1, logger=None
+    )
+    with FaultServer(
+        default=lambda request: Reply(200 if "new" in request.headers["Authorization"] else 401)
+    ) as server:
+        assert session.get(server.url("/")).ok
