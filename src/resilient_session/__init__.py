@@ -28,6 +28,8 @@ from resilient_session._events import (
     GaveUp,
     Recovered,
     RetryScheduled,
+    StreamBroken,
+    StreamResumed,
     Succeeded,
     attempts_of,
 )
@@ -70,6 +72,8 @@ __all__ = [
     "ResilientSession",
     "RetryScheduled",
     "Stages",
+    "StreamBroken",
+    "StreamResumed",
     "Succeeded",
     "TimeoutHTTPAdapter",
     "Verdict",

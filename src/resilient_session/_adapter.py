@@ -1,4 +1,4 @@
-"""The adapters; `TimeoutHTTPAdapter.send` is the only retry loop.
+"""The adapters; `until_it_ends` is the only retry loop.
 
 urllib3 has a retry loop of its own, inside ``urlopen``. It sees neither the body of a response nor the rest of the
 call, so it cannot know whether a retry is safe, useful or in time. Here each turn of the loop is one single-shot
@@ -22,6 +22,7 @@ from resilient_session._call._outgoing import Outgoing, SendArguments
 from resilient_session._configured import ConfiguredHTTPAdapter
 from resilient_session._listeners import Log
 from resilient_session._policy._decision import Stop
+from resilient_session._resuming import keep_up
 from resilient_session._transport._pools import instrument, instrument_proxy
 from resilient_session._tried import Transport, sends_plainly
 
@@ -32,6 +33,17 @@ if TYPE_CHECKING:
 
     from resilient_session._events import Event
     from resilient_session._time import TimeoutType
+    from resilient_session._tried import Tried
+
+
+def until_it_ends(outgoing: Outgoing, transport: Transport) -> tuple[Tried, Stop]:
+    """Send a request until it succeeds, or a retry would be useless, unsafe or too late: the loop."""
+    while True:
+        tried, verdict = settle(attempt(outgoing, transport))
+        if isinstance(verdict, Stop):
+            return tried, verdict
+        outgoing.call.wait(verdict, tried.response)
+        outgoing = outgoing.after(tried)
 
 
 class TimeoutHTTPAdapter(ConfiguredHTTPAdapter):
@@ -77,23 +89,21 @@ class TimeoutHTTPAdapter(ConfiguredHTTPAdapter):
         call = resume(request) or self._new_call(request, report)
         arguments = SendArguments(stream=bool(stream), timeout=timeout, verify=verify, cert=cert, proxies=proxies)
         try:
-            outgoing = Outgoing(call, request, arguments)
-            transport = self._transport()
-            while True:
-                tried, verdict = settle(attempt(outgoing, transport))
-                if isinstance(verdict, Stop):
-                    break
-                call.wait(verdict, tried.response)
-                outgoing = outgoing.after(tried)
+            tried, verdict = until_it_ends(Outgoing(call, request, arguments), self._transport())
+            outgoing = tried.outgoing
             if tried.failure is not None:
                 raise exception_of(tried.failure, outgoing, tried.response)  # noqa: TRY301 - the call ends here
             continues = suspend(call, request, tried.received)
-            return deliver(tried.received, outgoing, verdict, None if continues else tried.in_flight)
+            response = deliver(tried.received, outgoing, verdict, None if continues else tried.in_flight)
+            if outgoing.streamed and not continues:
+                keep_up(tried, until_it_ends)
         except BaseException:
             call.end()
             raise
+        else:
+            return response
         finally:  # the traceback of an exception holds this frame, which must not hold the exception in turn
-            call = outgoing = tried = None  # type: ignore[assignment]
+            call = outgoing = tried = response = None  # type: ignore[assignment]
 
     def _transport(self) -> Transport:
         """Return how an attempt is sent: by what comes next in the order of classes."""

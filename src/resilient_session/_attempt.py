@@ -121,7 +121,7 @@ def _judged(tried: Tried) -> tuple[Tried, Retry | Stop]:
             verdict = decide(tried.outcome(), call.retries, call.rules)
     if isinstance(verdict, Retry) and tried.was_sent and not tried.outgoing.body.rewind():
         verdict = Stop(f"{verdict.reason}; the body could not be rewound", "unrepeatable-body")
-    return _allowed(tried, verdict)
+    return allowed(tried, verdict)
 
 
 def _record_interrupt(tried: Tried, interrupt: BaseException) -> None:
@@ -131,37 +131,45 @@ def _record_interrupt(tried: Tried, interrupt: BaseException) -> None:
 
 def _record(tried: Tried, verdict: Retry | Stop, cause: Cause | None = None) -> None:
     """Add an attempt to the record of its call; the connection of one that is repeated is released."""
-    call, outgoing, failure = tried.outgoing.call, tried.outgoing, tried.failure
-    in_flight = tried.in_flight
-    duration = call.options["clock"].now() - tried.start
-    trail = (*in_flight.trail, END, monotonic())
+    call, outgoing = tried.outgoing.call, tried.outgoing
     cause = cause or _cause(tried, verdict)
-    wait = verdict.after if type(verdict) is Retry else None
-    if wait is not None:
+    if type(verdict) is Retry:
         tried.release()
     if tried.was_sent and not outgoing.body.repeatable:
         call.consumed_body = outgoing.request.body
-    attempt = Attempt(
-        len(call.attempts) + 1,
-        str(outgoing.request.method),
-        outgoing.url,
-        tried.start,
-        duration,
-        None if tried.response is None else tried.response.status_code,
-        None if failure is None else failure.error,
-        wait,
-        verdict.reason,
-        cause,
-        verdict.verdict,
-        0.0 if outgoing.admission is None else outgoing.admission.held,
-        trail,
-    )
+    attempt = described(tried, verdict, len(call.attempts) + 1, cause)
     if tried.finishers:
         call.listeners.finish(tried.finishers, attempt)
     call.add(attempt, failed=cause != "ok")
 
 
-def _allowed(tried: Tried, verdict: Retry | Stop) -> tuple[Tried, Retry | Stop]:
+def described(tried: Tried, verdict: Retry | Stop, number: int, cause: Cause | None = None) -> Attempt:
+    """Return the record of an attempt."""
+    outgoing, failure = tried.outgoing, tried.failure
+    return Attempt(
+        number,
+        str(outgoing.request.method),
+        outgoing.url,
+        tried.start,
+        outgoing.call.options["clock"].now() - tried.start,
+        _status(tried),
+        None if failure is None else failure.error,
+        verdict.after if type(verdict) is Retry else None,
+        verdict.reason,
+        cause or _cause(tried, verdict),
+        verdict.verdict,
+        0.0 if outgoing.admission is None else outgoing.admission.held,
+        (*tried.in_flight.trail, END, monotonic()),
+    )
+
+
+def _status(tried: Tried) -> int | None:
+    if tried.response is not None:
+        return tried.response.status_code
+    return None if tried.failure is None else tried.failure.status
+
+
+def allowed(tried: Tried, verdict: Retry | Stop) -> tuple[Tried, Retry | Stop]:
     """Let storm control learn from an attempt, and hold a retry back; only what our connections saw counts."""
     in_flight, outgoing = tried.in_flight, tried.outgoing
     is_good = type(verdict) is Stop and not verdict.failed

@@ -205,8 +205,47 @@ class CoolDownStarted(Record):
         self._values = (origin, seconds)
 
 
+class _StreamEvent(Record):
+    _fields = ("attempts", "received", "total")
+    __slots__ = ()
+
+    attempts: tuple[Attempt, ...]
+    received: int
+    total: int | None
+
+    def __init__(self, attempts: tuple[Attempt, ...], received: int, total: int | None) -> None:
+        self._values = (attempts, received, total)
+
+
+class StreamResumed(_StreamEvent):
+    """A streamed body that broke, after its call had ended, goes on with another response.
+
+    Attributes:
+        attempts: all attempts so far; the last one brings the rest.
+        received: the bytes that were received before, as they are sent.
+        total: the bytes of the whole body; None if unknown.
+    """
+
+    kind: ClassVar[Literal["stream-resumed"]] = "stream-resumed"
+    __slots__ = ()
+
+
+class StreamBroken(_StreamEvent):
+    """A streamed body broke for good, after its call had ended.
+
+    Attributes:
+        attempts: all attempts; the last one has the reason.
+        received: the bytes that were received, as they are sent.
+        total: the bytes of the whole body; None if unknown.
+    """
+
+    kind: ClassVar[Literal["stream-broken"]] = "stream-broken"
+    __slots__ = ()
+
+
 Event: TypeAlias = (
-    "AttemptFinished | RetryScheduled | Succeeded | Recovered | GaveUp | CircuitChanged | CoolDownStarted"
+    "AttemptFinished | RetryScheduled | Succeeded | Recovered | GaveUp | CircuitChanged | CoolDownStarted | "
+    "StreamResumed | StreamBroken"
 )
 
 

@@ -7,7 +7,15 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from resilient_session._events import CircuitChanged, CoolDownStarted, GaveUp, Recovered, RetryScheduled
+from resilient_session._events import (
+    CircuitChanged,
+    CoolDownStarted,
+    GaveUp,
+    Recovered,
+    RetryScheduled,
+    StreamBroken,
+    StreamResumed,
+)
 from resilient_session._redact import redact_error
 
 if TYPE_CHECKING:
@@ -24,6 +32,8 @@ _RETRYING = "Retrying %s %s in %.2f s: attempt %d ended with %s"
 _GAVE_UP = "Gave up on %s %s after %d attempt(s) in %.2f s: %s"
 _CIRCUIT = "The circuit of %s is %s (for %.3g s)"
 _COOL_DOWN = "No call to %s is sent for %.3g s: the server requested a pause"
+_RESUMED = "Resumed %s %s after %d of %s bytes"
+_BROKE = "Stream of %s %s broke after %d of %s bytes: %s"
 _RECOVERED = "Recovered %s %s after %d attempts in %.2f s"
 
 
@@ -44,6 +54,13 @@ def log_event(event: Event, logger: LoggerType) -> None:
             _log(logger, "info", event, last, _RECOVERED, *values)
         else:
             _log(logger, "warning", event, last, _GAVE_UP, *values, last.reason)
+    elif isinstance(event, (StreamResumed, StreamBroken)):
+        last = event.attempts[-1]
+        stream = (last.method, last.url, event.received, "?" if event.total is None else event.total)
+        if isinstance(event, StreamResumed):
+            _log(logger, "info", event, last, _RESUMED, *stream)
+        else:
+            _log(logger, "warning", event, last, _BROKE, *stream, last.reason)
     elif isinstance(event, CircuitChanged):
         _log(logger, "warning", event, None, _CIRCUIT, event.origin, event.state, event.seconds)
     elif isinstance(event, CoolDownStarted):

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import prometheus_client
 
-from resilient_session._events import AttemptFinished, CircuitChanged, CoolDownStarted, RetryScheduled
+from resilient_session._events import (
+    AttemptFinished,
+    CircuitChanged,
+    CoolDownStarted,
+    GaveUp,
+    Recovered,
+    RetryScheduled,
+    Succeeded,
+)
 from resilient_session._limits._groups import tokens_in_use
 from resilient_session._origins import Origins, method_label
 from resilient_session._time import wall_time
@@ -88,7 +96,7 @@ class PrometheusObserver:
             self._circuit.labels(self._origins(event.origin)).set(CIRCUIT[event.state])
         elif isinstance(event, CoolDownStarted):
             self._cooling.labels(self._origins(event.origin)).set(wall_time() + event.seconds)
-        else:
+        elif isinstance(event, (Succeeded, Recovered, GaveUp)):
             last = event.attempts[-1]
             self._calls.labels(method_label(last.method), self._origins(last.origin), event.kind).inc()
 

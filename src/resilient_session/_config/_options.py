@@ -115,6 +115,16 @@ class Options(RetryOptions, WaitOptions, LimitOptions, total=False):
             "sign it anew; what it raises ends the call",
         ),
     ]
+    resume: Annotated[
+        bool,
+        Option(
+            True,  # noqa: FBT003 - a row of the table
+            kinds.Flag(),
+            "whether a streamed download that breaks goes on with a Range request, where a strong validator (ETag "
+            "or Last-Modified) proves that the parts belong together",
+            source="RFC 9110 §13.1.5",
+        ),
+    ]
     logger: Annotated[
         "str | Logger | LoggerAdapter[Any] | None",
         Option(

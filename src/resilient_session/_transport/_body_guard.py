@@ -19,11 +19,12 @@ from urllib3 import exceptions as urllib3_exceptions
 from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
 from resilient_session._events import attempts_of
 from resilient_session._tracebacks import clear_frames
+from resilient_session._transport._grafted import error_of
 from resilient_session._transport._mixin import mixed
 from resilient_session._transport._reading import ClampedResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from requests import RequestException, Response
 
@@ -84,15 +85,29 @@ class _GuardedResponse:
 
     def read(self, amt: int | None = None, decode_content: bool | None = None, *args: Any, **kwargs: Any) -> bytes:  # noqa: FBT001
         """Read as urllib3 does; a body that stops short is no end."""
-        data: bytes = super().read(amt, decode_content, *args, **kwargs)  # type: ignore[misc]
+        try:
+            data: bytes = super().read(amt, decode_content, *args, **kwargs)  # type: ignore[misc]
+        except urllib3_exceptions.HTTPError:
+            self._raise_own()
+            raise
         self._check_end(data, amt, decode_content)
         return data
 
     def read1(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:  # noqa: FBT001
         """Read as urllib3 does; a body that stops short is no end."""
-        data: bytes = super().read1(amt, decode_content)  # type: ignore[misc]
+        try:
+            data: bytes = super().read1(amt, decode_content)  # type: ignore[misc]
+        except urllib3_exceptions.HTTPError:
+            self._raise_own()
+            raise
         self._check_end(data, None if amt is None and not data else amt or -1, decode_content)
         return data
+
+    def _raise_own(self) -> None:
+        """Raise what became of a body that went on after a break, and broke for good."""
+        own = None if self._guard.is_watching else error_of(self)
+        if own is not None:
+            raise own
 
     def _check_end(self, data: bytes, amt: int | None, decode_content: bool | None) -> None:  # noqa: FBT001
         """Check a body that was read to its end: all of it at once, or up to a read that returns nothing."""
@@ -114,6 +129,9 @@ class _Guard:
         response: the response.
         in_flight: knows how much time is left.
         piece: bytes to read at a time, whatever the reader requests; None for the reader's size.
+
+    Attributes:
+        ended: called with the exception and the bytes received if a body breaks; None for nobody.
     """
 
     def __init__(self, response: Response, in_flight: InFlight, piece: int | None) -> None:
@@ -123,6 +141,7 @@ class _Guard:
         self._is_over = False
         self._broke = ""
         self.is_watching = False
+        self.ended: Callable[[Exception, int], None] | None = None
 
     def broken(self) -> Exception:
         """Return the exception for a body that stops short."""
@@ -145,7 +164,7 @@ class _Guard:
             if _stops_short(raw, decode=decode):
                 raise urllib3_exceptions.ProtocolError(_SHORT)
         except (urllib3_exceptions.HTTPError, TimeoutError) as error:
-            raised = self._raised_as(error)
+            raised = error_of(raw) or self._raised_as(error, raw)
             if raised is None:
                 raise
             self._close_redirect(raw, error)
@@ -157,7 +176,7 @@ class _Guard:
         finally:
             self.is_watching = False
 
-    def _raised_as(self, error: Exception) -> RequestException | None:
+    def _raised_as(self, error: Exception, raw: Any) -> Exception | None:
         """Return the exception for a read that failed; None if nobody holds the response any more."""
         response = self._response()
         late = isinstance(error, (urllib3_exceptions.ReadTimeoutError, TimeoutError))
@@ -167,9 +186,12 @@ class _Guard:
         if late and self._in_flight.cut_short:
             raised = DeadlineExceeded("the deadline passed while the body was read", request=response.request)
         else:
-            raised = _class_for(error)(error, request=response.request)
+            raised = raised_for(error)(error, request=response.request)
+        if self.ended is not None:
+            self.ended(raised, raw.tell())
+            self.ended = None
         raised.attempts = attempts_of(response)
-        return cast("RequestException", raised)
+        return cast("Exception", raised)
 
     def _close_redirect(self, raw: Any, error: Exception) -> None:
         """Close a redirect whose body broke: `Session` would read on, and raise errors of urllib3.
@@ -184,7 +206,8 @@ class _Guard:
             raw.read = _nothing
 
 
-def _class_for(error: Exception) -> Any:
+def raised_for(error: Exception) -> Any:
+    """Return the class of the exception for an error of urllib3 that a read raised."""
     return next((raised for kind, raised in _RAISED_AS.items() if isinstance(error, kind)), ChunkedEncodingError)
 
 

@@ -201,8 +201,8 @@ class ClampedResponse(http.client.HTTPResponse):
         """Read a chunk; http.client would take a negative size for "to the end"."""
         if amt < 0:
             raise http.client.IncompleteRead(b"")
-        self.chunk_came = True
         data: bytes = super()._safe_read(amt)  # type: ignore[misc]
+        self.chunk_came = True
         return data
 
 

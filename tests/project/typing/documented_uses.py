@@ -28,6 +28,8 @@ from resilient_session import (
     ReadTimeout,
     Recovered,
     RetryScheduled,
+    StreamBroken,
+    StreamResumed,
     Succeeded,
     TimeoutHTTPAdapter,
     attempts_of,
@@ -122,6 +124,10 @@ def listens(event: Event) -> None:
         number: int = event.attempt.number
         cause: Cause = event.attempt.cause
         log.info("%s %s %s", event.kind, number, cause)
+    elif isinstance(event, StreamResumed | StreamBroken):
+        received: int = event.received
+        total: int | None = event.total
+        log.info("%s %s of %s", event.kind, received, total)
     elif not isinstance(event, CircuitChanged | CoolDownStarted):
         ending: Succeeded | Recovered | GaveUp = event
         attempts: tuple[Attempt, ...] = ending.attempts
