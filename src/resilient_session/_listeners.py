@@ -32,7 +32,7 @@ def observe_everywhere(observer: Observer) -> None:
     _everywhere = (*_everywhere, observer)
 
 
-def stop_observing(observer: Observer) -> None:
+def stop_observing(observer: Observer | None) -> None:
     """Undo `observe_everywhere`; calls that are under way are observed until their end."""
     global _everywhere  # noqa: PLW0603
     _everywhere = tuple(one for one in _everywhere if one is not observer)

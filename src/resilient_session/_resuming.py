@@ -87,6 +87,7 @@ class _Stream:
     def __init__(self, tried: Tried, loop: Loop, length: int | None) -> None:
         self._loop = loop
         self._response = weakref.ref(tried.received)
+        self._status = tried.received.status_code
         self.length = length
         self._tried = _without_response(tried)
 
@@ -109,6 +110,7 @@ class _Stream:
         tried.in_flight.limit(None)
         self.whole, self.length = whole._replace(length=part.length), part.length
         self._tried = _without_response(tried)
+        self._status = response.status_code
         self._keep_history()
         call.listeners.report(StreamResumed(tuple(call.attempts), received, part.length))
         return Fresh(response, tried.in_flight, skip=received - part.start, end=part.end, length=part.length)
@@ -120,7 +122,7 @@ class _Stream:
     def ended(self, error: Exception, received: int) -> None:
         """Note that a body which cannot go on broke."""
         call = self._tried.outgoing.call
-        failed = self._tried.failed(failure_of(error, self._tried, _OK))
+        failed = self._tried.failed(failure_of(error, self._tried, self._status))
         self._amend(failed, Stop(f"the body broke after {self._progress(received)}", "hopeless"))
         call.listeners.report(StreamBroken(tuple(call.attempts), received, self.length))
 
@@ -133,7 +135,7 @@ class _Stream:
         broken = _in_urllib3s_terms(torn.error, received, self.length)
         error = raised_for(broken)(broken, request=request)
         error.__cause__ = torn.error
-        failed = self._tried.failed(failure_of(error, self._tried, _OK))
+        failed = self._tried.failed(failure_of(error, self._tried, self._status))
         failed, verdict = allowed(failed, decide(failed.outcome(), call.retries, call.rules))
         self._amend(failed, verdict)
         return verdict

@@ -226,8 +226,7 @@ class ResilientSessionInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # i
 
     def _uninstrument(self, **arguments: Any) -> None:
         del arguments
-        if self._observer is not None:
-            stop_observing(self._observer)
+        stop_observing(self._observer)
         self._observer = None
         cls: Any = requests.Session
         if cls.request is self._wrapper:  # else somebody wrapped it again; ours does nothing then

@@ -472,7 +472,7 @@ class Loop(RuleBasedStateMachine):
         response = call.outcome if isinstance(call.outcome, requests.Response) else None
         if response is not None:
             assert attempts[-1].status == response.status_code
-            assert attempts[-1].error is None
+            assert attempts[-1].error is None or attempts[-1].cause == "body"  # it broke while it was read
             assert len(response.raw.retries.history) == len(call.retried)
         elif not isinstance(call.outcome, (requests.exceptions.RetryError, requests.TooManyRedirects)):
             assert attempts[-1].error is not None or 300 <= attempts[-1].status < 400

@@ -27,9 +27,10 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
 
-from resilient_session import Breaker, resilient_session
+from resilient_session import Breaker, CoolDownStarted, resilient_session
 from resilient_session.opentelemetry import BUCKETS, OpenTelemetryObserver, ResilientSessionInstrumentor
 from resilient_session.testing import FaultServer, Reply, refused_url
 
@@ -435,3 +436,18 @@ def test_threads_keep_their_contexts_apart(observed, telemetry):
     jobs = {span.context.span_id for span in telemetry.spans if span.name == "job"}
     assert {span.parent.span_id for span in telemetry.clients} == jobs
     assert len(jobs) == 8
+
+
+def test_spans_that_are_not_sampled_are_measured_all_the_same(telemetry, fast_retries):
+    observer = OpenTelemetryObserver(
+        tracer_provider=TracerProvider(sampler=ALWAYS_OFF), meter_provider=telemetry.meter_provider
+    )
+    with FaultServer(Reply(503), Reply(200)) as server:
+        resilient_session(observers=[observer], logger=None).get(server.url("/"))
+    assert telemetry.total("http.client.request.duration") == 2
+    assert telemetry.spans == ()
+
+
+def test_events_that_mean_nothing_to_it_are_passed_over(telemetry):
+    OpenTelemetryObserver(**telemetry.providers).on_event(CoolDownStarted("http://a", 1.0))
+    assert telemetry.spans == ()

@@ -174,3 +174,12 @@ def test_dashboard_and_alerts_name_metrics_and_labels_that_exist(page, observed,
         assert len(json.loads(text)["panels"]) >= 6
     else:
         assert text.count("- alert:") == 3
+
+
+def test_stream_that_is_resumed_is_one_call(observed, registry):
+    whole = Reply(200, b"x" * 1000, headers={"ETag": '"v1"'}, cut="body", after=500)
+    rest = Reply(206, b"x" * 500, headers={"ETag": '"v1"', "Content-Range": "bytes 500-999/1000"})
+    with FaultServer(whole, rest) as server:
+        assert len(observed.get(server.url("/"), stream=True).content) == 1000
+    assert total(registry, "calls_total") == 1
+    assert total(registry, "attempts_total") == 2

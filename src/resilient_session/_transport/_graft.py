@@ -78,6 +78,7 @@ class Fresh:
 
     def finish(self) -> None:
         """Release its connection, for reuse if the response is complete."""
+        self.response.raw.length_remaining = self.source.length  # it was read below urllib3's response
         drain(self.response, self.in_flight)
 
 
@@ -117,7 +118,7 @@ class Graft:
         self._raw = weakref.ref(raw)
         self._framing = framing
         self._in_flight = in_flight
-        self._resumer: Resumer | None = resumer
+        self._resumer = resumer
         self._error: Exception | None = None
         self._text = ""
         self._torn: Torn | None = None
@@ -147,7 +148,7 @@ class Graft:
 
     def close(self) -> None:
         """Close what the body goes on with; a close of the user's is no break."""
-        self._is_over, self._resumer, self._ready = True, None, b""
+        self._is_over, self._ready = True, b""
         if self._fresh is not None:
             self._fresh.response.close()
 
@@ -177,14 +178,11 @@ class Graft:
         return None
 
     def _resume(self, file: ClampedIO) -> None:
-        raw, resumer = self._raw(), self._resumer
+        raw: Any = self._raw()  # it reads, so it is there
         received = self._framing.received
-        if raw is None or resumer is None:
-            self._is_over = True
-            return
         untouched = not raw.tell() and not raw._original_response.chunk_came  # noqa: SLF001
         try:
-            fresh = resumer.resume(self._torn, received, is_untouched=untouched)
+            fresh = self._resumer.resume(self._torn, received, is_untouched=untouched)
         except Exception as error:  # noqa: BLE001 - raised when all that came has been read
             self._break(error)
             return
@@ -192,7 +190,7 @@ class Graft:
         opening = self._framing.begin(left)
         if opening is None:
             fresh.response.close()
-            self._break(resumer.give_up("the rest does not fit the chunk that broke", received))
+            self._break(self._resumer.give_up("the rest does not fit the chunk that broke", received))
             return
         self._torn, self._fresh, self._ready = None, fresh, opening
         file.ended = False
@@ -235,11 +233,11 @@ class Graft:
     def _finish(self, fresh: Fresh) -> None:
         fresh.finish()
         ending = self._framing.end()
-        if ending is None and self._resumer is not None:
+        if ending is None:
             self._break(self._resumer.give_up("it ends inside a chunk", self._framing.received))
             return
-        self._ready += ending or b""
-        self._is_over, self._fresh, self._resumer = True, None, None
+        self._ready += ending
+        self._is_over, self._fresh = True, None
 
     def _tear(self, torn: Torn) -> None:
         self._torn = torn
@@ -249,7 +247,7 @@ class Graft:
 
     def _break(self, error: Exception) -> None:
         self.is_broken, self._error, self._text = True, error, str(error)
-        self._resumer = self._fresh = None
+        self._fresh = None
 
     def _abandon(self, file: ClampedIO) -> None:
         """Close the connection that broke, and give its place in the pool back: the next one may need it.
@@ -257,10 +255,8 @@ class Graft:
         `HTTPConnection.close` would close the response, too, which the user holds.
         """
         file._inner.close()  # noqa: SLF001
-        raw = self._raw()
-        connection = None if raw is None else raw._connection  # noqa: SLF001
-        if raw is None or connection is None:
-            return
+        raw: Any = self._raw()
+        connection = raw._connection  # noqa: SLF001
         raw._connection = None  # noqa: SLF001
         sock, connection.sock = connection.sock, None
         if sock is not None:

@@ -83,10 +83,8 @@ def graft_under(raw: Any, framing: Framing, in_flight: InFlight, resumer: Resume
         Whether it can: it is still to be read, straight from a connection of ours.
     """
     source: Any = raw._original_response  # noqa: SLF001
-    is_ours = type(source) is ClampedResponse
-    if not is_ours or raw._fp is not source:  # noqa: SLF001
-        return False
-    file: Any = source._file  # noqa: SLF001
+    is_ours = type(source) is ClampedResponse and raw._fp is source  # noqa: SLF001
+    file: Any = source._file if is_ours else None  # noqa: SLF001
     if file is None or source.fp is None:
         return False
     framing.follow(memoryview(_read_ahead(source, file)))
