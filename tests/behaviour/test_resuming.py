@@ -431,3 +431,43 @@ def test_empty_bodies_and_bodies_of_others_have_nothing_to_go_on_with(fast_retri
     assert session.get("http://memory/", stream=True).content == b"memory"
     with FaultServer(Reply(200, headers=ETAG)) as server:
         assert session.get(server.url("/"), stream=True).content == b""
+
+
+def test_body_that_an_adapter_wraps_is_left_to_it(events):
+    class Wrapper:
+        """Looks at what passes, as caches do."""
+
+        def __init__(self, inner):
+            self.inner, self.passed = inner, b""
+
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+
+        def read(self, amt=None):
+            data = self.inner.read(amt)
+            self.passed += data
+            return data
+
+    class Caching(TimeoutHTTPAdapter):
+        def build_response(self, request, raw):
+            raw._fp = Wrapper(raw._fp)
+            return super().build_response(request, raw)
+
+    session = requests.Session()
+    session.mount("http://", Caching(logger=None, on_event=events.append))
+    with FaultServer(default=Site(50_000)) as server:
+        response = session.get(server.url("/"), stream=True)
+        with pytest.raises(ChunkedEncodingError):
+            response.content  # noqa: B018 - reads it
+        assert len(response.raw._fp.passed) == 50_000
+    assert len(server.requests) == 1
+    assert events[-1].kind == "stream-broken"
+
+
+@pytest.mark.skipif(not hasattr(urllib3.HTTPResponse, "read1"), reason="this urllib3 has none")
+def test_read1_of_a_body_that_cannot_go_on(streaming):
+    with FaultServer(Reply(200, BODY, framing="chunked", cut="body", after=50_000)) as server:
+        response = streaming.get(server.url("/"), stream=True)
+        with pytest.raises(urllib3.exceptions.HTTPError):
+            while response.raw.read1(1000):
+                pass
