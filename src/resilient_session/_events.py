@@ -244,8 +244,15 @@ class StreamBroken(_StreamEvent):
 
 
 Event: TypeAlias = (
-    "AttemptFinished | RetryScheduled | Succeeded | Recovered | GaveUp | CircuitChanged | CoolDownStarted | "
-    "StreamResumed | StreamBroken"
+    AttemptFinished
+    | RetryScheduled
+    | Succeeded
+    | Recovered
+    | GaveUp
+    | CircuitChanged
+    | CoolDownStarted
+    | StreamResumed
+    | StreamBroken
 )
 
 
