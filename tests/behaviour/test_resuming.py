@@ -302,7 +302,7 @@ def test_deadline_that_passes_while_it_is_resumed():
             response.content  # noqa: B018 - reads it
 
 
-def test_interrupt_while_it_is_resumed_leaves_a_body_that_can_be_read_on(fast_retries):
+def test_interrupt_while_it_is_resumed_comes_through(fast_retries):
     interrupts = [KeyboardInterrupt()]
 
     def prepare(request, number):
