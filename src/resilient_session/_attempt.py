@@ -132,15 +132,14 @@ def _record_interrupt(tried: Tried, interrupt: BaseException) -> None:
 def _record(tried: Tried, verdict: Retry | Stop, cause: Cause | None = None) -> None:
     """Add an attempt to the record of its call; the connection of one that is repeated is released."""
     call, outgoing = tried.outgoing.call, tried.outgoing
-    cause = cause or _cause(tried, verdict)
+    attempt = described(tried, verdict, len(call.attempts) + 1, cause)  # before its connection is drained
     if type(verdict) is Retry:
         tried.release()
     if tried.was_sent and not outgoing.body.repeatable:
         call.consumed_body = outgoing.request.body
-    attempt = described(tried, verdict, len(call.attempts) + 1, cause)
     if tried.finishers:
         call.listeners.finish(tried.finishers, attempt)
-    call.add(attempt, failed=cause != "ok")
+    call.add(attempt, failed=attempt.cause != "ok")
 
 
 def described(tried: Tried, verdict: Retry | Stop, number: int, cause: Cause | None = None) -> Attempt:

@@ -79,10 +79,10 @@ class _Stream:
         length: its bytes; None if unknown.
 
     Attributes:
-        whole: what parts of it may be joined; None if none may.
+        whole: what parts of it may be joined; only there if some may.
     """
 
-    whole: Whole | None = None
+    whole: Whole
 
     def __init__(self, tried: Tried, loop: Loop, length: int | None) -> None:
         self._loop = loop
@@ -93,7 +93,7 @@ class _Stream:
 
     def resume(self, torn: Torn | None, received: int, *, is_untouched: bool) -> Fresh:
         """Send Range requests until one brings the rest; see `Resumer`."""
-        whole, call = self._whole(), self._tried.outgoing.call
+        whole, call = self.whole, self._tried.outgoing.call
         if torn is not None:
             verdict = self._judge(torn, received)
             if isinstance(verdict, Stop):
@@ -125,9 +125,6 @@ class _Stream:
         failed = self._tried.failed(failure_of(error, self._tried, self._status))
         self._amend(failed, Stop(f"the body broke after {self._progress(received)}", "hopeless"))
         call.listeners.report(StreamBroken(tuple(call.attempts), received, self.length))
-
-    def _whole(self) -> Whole:
-        return self.whole  # type: ignore[return-value]  # it has one, or would not resume
 
     def _judge(self, torn: Torn, received: int) -> Retry | Stop:
         """Ask the policy, as for any body that breaks."""

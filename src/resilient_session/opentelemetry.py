@@ -30,10 +30,18 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.util.http import get_excluded_urls, parse_excluded_urls
 
 from resilient_session._adapter import TimeoutHTTPAdapter
-from resilient_session._events import Attempt, CircuitChanged, GaveUp, Recovered, RetryScheduled, Succeeded
+from resilient_session._events import (
+    Attempt,
+    AttemptFinished,
+    CircuitChanged,
+    GaveUp,
+    Recovered,
+    RetryScheduled,
+    Succeeded,
+)
 from resilient_session._limits._groups import tokens_in_use
 from resilient_session._listeners import observe_everywhere, stop_observing
-from resilient_session._origins import Origins, method_label
+from resilient_session._metrics import BUCKETS, CIRCUIT, Origins, method_label
 from resilient_session._redact import redact_url
 from resilient_session._stages import PHRASES
 from resilient_session._version import __version__
@@ -50,10 +58,6 @@ if TYPE_CHECKING:
 __all__ = ["OpenTelemetryObserver", "ResilientSessionInstrumentor"]
 
 SCHEMA = "https://opentelemetry.io/schemas/1.30.0"
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
-"""The boundaries that the conventions advise, in seconds."""
-
-CIRCUIT = {"closed": 0.0, "half-open": 0.5, "open": 1.0}
 
 _OUTSIDE = context.create_key("resilient-session-outside")
 """Where the context outside of a call is kept while other instrumentations are suppressed in favour of this one."""
@@ -142,8 +146,8 @@ class OpenTelemetryObserver:
                 self._calls.add(1, {**self._labels(last), "resilient_session.outcome": event.kind})
         elif isinstance(event, CircuitChanged):
             self._circuit.set(CIRCUIT[event.state], self._server(event.origin))
-        else:
-            self._note_quota(event)
+        elif isinstance(event, AttemptFinished):
+            self._note_quota(event.attempt)
 
     def _on_retry(self, attempt: Attempt) -> None:
         if self._excluded.url_disabled(attempt.url):
@@ -157,13 +161,11 @@ class OpenTelemetryObserver:
             }
             trace.get_current_span().add_event("resilient_session.retry", told)
 
-    def _note_quota(self, event: Event) -> None:
+    def _note_quota(self, attempt: Attempt) -> None:
         """Note what the origin of an attempt has in use, and, once there was something, that it is given back."""
-        attempt = getattr(event, "attempt", None)
-        if attempt is not None:
-            used = tokens_in_use(attempt.origin)
-            if used or attempt.cause != "ok" or attempt.number > 1:
-                self._quota.set(used, self._server(attempt.origin))
+        used = tokens_in_use(attempt.origin)
+        if used or attempt.cause != "ok" or attempt.number > 1:
+            self._quota.set(used, self._server(attempt.origin))
 
     def _finish(self, span: Span, inside: contextlib.ExitStack, attempt: Attempt) -> None:
         inside.close()

@@ -24,7 +24,7 @@ from resilient_session._events import (
     Succeeded,
 )
 from resilient_session._limits._groups import tokens_in_use
-from resilient_session._origins import Origins, method_label
+from resilient_session._metrics import BUCKETS, CIRCUIT, Origins, method_label
 from resilient_session._time import wall_time
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from resilient_session._events import Attempt, Event
 
 __all__ = ["PrometheusObserver"]
-
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60)
-CIRCUIT = {"closed": 0.0, "half-open": 0.5, "open": 1.0}
 
 
 class PrometheusObserver:
@@ -59,7 +56,11 @@ class PrometheusObserver:
         )
         self._calls = prometheus_client.Counter("calls", "Ended calls.", ["method", "origin", "outcome"], **where)
         self._seconds = prometheus_client.Histogram(
-            "attempt_duration_seconds", "Duration of attempts.", ["method", "origin"], buckets=BUCKETS, **where
+            "attempt_duration_seconds",
+            "Duration of attempts.",
+            ["method", "origin"],
+            buckets=(*BUCKETS, 30, 60),
+            **where,
         )
         self._waited = prometheus_client.Counter(
             "wait_seconds", "Seconds of waiting before retries, and of being held back.", ["origin"], **where

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -81,12 +82,20 @@ def observed(telemetry, fast_retries):
     return resilient_session(observers=[OpenTelemetryObserver(**telemetry.providers)], logger=None)
 
 
+@contextlib.contextmanager
+def active(instrumentor, telemetry):
+    """Instrument inside a block."""
+    instrumentor.instrument(**telemetry.providers)
+    try:
+        yield
+    finally:
+        instrumentor.uninstrument()
+
+
 @pytest.fixture
 def instrumented(telemetry, fast_retries):
-    instrumentor = ResilientSessionInstrumentor()
-    instrumentor.instrument(**telemetry.providers)
-    yield
-    instrumentor.uninstrument()
+    with active(ResilientSessionInstrumentor(), telemetry):
+        yield
 
 
 @pytest.fixture(params=["requests", "urllib3", "both"])
@@ -94,11 +103,10 @@ def beside(request, telemetry):
     """Other instrumentations, which were there before."""
     kinds = {"requests": RequestsInstrumentor(), "urllib3": URLLib3Instrumentor()}
     chosen = kinds.values() if request.param == "both" else [kinds[request.param]]
-    for one in chosen:
-        one.instrument(**telemetry.providers)
-    yield request.param
-    for one in chosen:
-        one.uninstrument()
+    with contextlib.ExitStack() as stack:
+        for one in chosen:
+            stack.enter_context(active(one, telemetry))
+        yield request.param
 
 
 def test_each_attempt_is_a_span(observed, telemetry):
@@ -281,13 +289,8 @@ class TestBesideOthers:
         assert telemetry.points("http.client.duration") == []
 
     def test_whoever_instruments_first(self, beside, telemetry, fast_retries):
-        instrumentor = ResilientSessionInstrumentor()
-        instrumentor.instrument(**telemetry.providers)
-        try:
-            with FaultServer(Reply(503), Reply(200)) as server:
-                resilient_session(logger=None).get(server.url("/"))
-        finally:
-            instrumentor.uninstrument()
+        with active(ResilientSessionInstrumentor(), telemetry), FaultServer(Reply(503), Reply(200)) as server:
+            resilient_session(logger=None).get(server.url("/"))
         assert len(telemetry.clients) == 2
 
     def test_stock_sessions_stay_with_the_others(self, instrumented, beside, telemetry):
@@ -306,13 +309,8 @@ class TestBesideOthers:
         assert len(names) == 2
 
     def test_observer_alone_leaves_the_span_of_requests_and_marks_the_retry(self, observed, telemetry):
-        instrumentor = RequestsInstrumentor()
-        instrumentor.instrument(**telemetry.providers)
-        try:
-            with FaultServer(Reply(503), Reply(200)) as server:
-                observed.get(server.url("/"))
-        finally:
-            instrumentor.uninstrument()
+        with active(RequestsInstrumentor(), telemetry), FaultServer(Reply(503), Reply(200)) as server:
+            observed.get(server.url("/"))
         (span,) = telemetry.spans
         (event,) = span.events
         assert event.name == "resilient_session.retry"
@@ -320,13 +318,8 @@ class TestBesideOthers:
         assert telemetry.total("resilient_session.retries") == 1
 
     def test_observer_alone_suppresses_that_of_urllib3(self, observed, telemetry):
-        instrumentor = URLLib3Instrumentor()
-        instrumentor.instrument(**telemetry.providers)
-        try:
-            with FaultServer(Reply(503), Reply(200)) as server:
-                observed.get(server.url("/"))
-        finally:
-            instrumentor.uninstrument()
+        with active(URLLib3Instrumentor(), telemetry), FaultServer(Reply(503), Reply(200)) as server:
+            observed.get(server.url("/"))
         assert len(telemetry.clients) == 2
 
     def test_observer_beside_the_instrumentor_tells_once(self, instrumented, observed, telemetry):

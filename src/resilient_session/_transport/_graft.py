@@ -162,9 +162,7 @@ class Graft:
         try:
             count = ClampedIO.readinto(file, buffer) or 0  # the one below `GraftedIO`
         except OSError as error:
-            if (
-                isinstance(error, TimeoutError) and self._in_flight.cut_short
-            ):  # no time is left for anything else either
+            if _is_overdue(error, self._in_flight):
                 raise
             torn = Torn(error)
         else:
@@ -201,7 +199,7 @@ class Graft:
         try:
             data = fresh.read(min(_AT_ONCE, fresh.skip) if fresh.skip else self._size(fresh, size))
         except _BROKE as error:
-            if isinstance(error, TimeoutError) and fresh.in_flight.cut_short:
+            if _is_overdue(error, fresh.in_flight):
                 self._in_flight.cut_short = True
                 raise
             self._tear(Torn(error))
@@ -262,3 +260,8 @@ class Graft:
         if sock is not None:
             sock.close()
         raw._pool._put_conn(None)  # noqa: SLF001 - an empty place
+
+
+def _is_overdue(error: Exception, in_flight: InFlight) -> bool:
+    """Whether a deadline ended a read: no time is left to go on."""
+    return isinstance(error, TimeoutError) and in_flight.cut_short

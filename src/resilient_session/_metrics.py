@@ -1,8 +1,14 @@
-"""Labels of metrics: a bounded number, whatever the requests of a program are."""
+"""What metrics of every kind share: labels of a bounded number, the values of states, the bounds of buckets."""
 
 from __future__ import annotations
 
 OTHER = "other"
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+"""Upper bounds of durations in seconds, as the conventions of OpenTelemetry advise."""
+
+CIRCUIT = {"closed": 0.0, "half-open": 0.5, "open": 1.0}
+"""The values of a gauge for the states of a circuit."""
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
 
