@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import ssl
 import sys
@@ -131,6 +132,7 @@ def _interrupted_at(point, act, code):
 
     steps, ident, kind = 0, (threading.get_ident(),), (Interrupted,)
     before = sys.gettrace()
+    gc.disable()  # an interrupt that strikes in a callback of the collector, hypothesis has one, is lost there
     sys.settrace(trace)
     try:
         act()
@@ -140,6 +142,7 @@ def _interrupted_at(point, act, code):
         return True
     finally:
         sys.settrace(before)
+        gc.enable()
     return steps >= point
 
 
