@@ -15,6 +15,7 @@ from resilient_session._errors import (
     CircuitOpen,
     CoolingDown,
     DeadlineExceeded,
+    DigestMismatch,
     NotSent,
     RateLimited,
     ReadTimeout,
@@ -42,6 +43,7 @@ from resilient_session._time import Clock, deadline
 from resilient_session._vocabulary import Cause, Verdict
 
 if TYPE_CHECKING:
+    from resilient_session._download._download import download
     from resilient_session._explain import ExplainedFailure, Explanation, explain
 
 __all__ = [
@@ -56,6 +58,7 @@ __all__ = [
     "CoolDownStarted",
     "CoolingDown",
     "DeadlineExceeded",
+    "DigestMismatch",
     "Event",
     "ExplainedFailure",
     "Explanation",
@@ -79,6 +82,7 @@ __all__ = [
     "Verdict",
     "attempts_of",
     "deadline",
+    "download",
     "explain",
     "install",
     "options_of",
@@ -94,6 +98,10 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version  # noqa: PLC0415 - it reads files
 
         return version("resilient-session")
+    if name == "download":
+        from resilient_session._download._download import download  # noqa: PLC0415 - few programs need it
+
+        return download
     if name in {"ExplainedFailure", "Explanation", "explain"}:
         from resilient_session import _explain  # noqa: PLC0415 - larger than all the rest
 

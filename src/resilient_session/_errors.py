@@ -7,6 +7,7 @@
     │   requests.ConnectionError ────────┴── ReadTimeout
     ├── requests.ChunkedEncodingError ───┐
     │   requests.ConnectionError ────────┴── ChunkedEncodingError
+    ├── DigestMismatch
     ├── requests.Timeout
     │   └── DeadlineExceeded
     ├── requests.ConnectionError
@@ -39,6 +40,10 @@ class ChunkedEncodingError(
     requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError, urllib3.exceptions.HTTPError
 ):
     """Raised when a body ends early: before its ``Content-Length``, or without its last chunk."""
+
+
+class DigestMismatch(requests.exceptions.RequestException):
+    """Raised when a downloaded file does not have the digest that was expected, or that the server sent."""
 
 
 class RetriesExhausted(urllib3.exceptions.MaxRetryError):

@@ -25,7 +25,7 @@ from resilient_session._transport._grafted import graft_under
 from resilient_session._tried import failure_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
     from requests import Response
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     Loop: TypeAlias = "Callable[[Outgoing, Transport], tuple[Tried, Stop]]"
 
 _OK = 200
+_OF_A_RANGE = ("Range", "If-Range")
 
 
 def keep_up(tried: Tried, loop: Loop) -> None:
@@ -49,20 +50,15 @@ def keep_up(tried: Tried, loop: Loop) -> None:
         loop: sends a request until it succeeds, or a retry would be useless, unsafe or too late.
     """
     response, outgoing = tried.received, tried.outgoing
-    raw: Any = response.raw
-    guard = getattr(raw, "_guard", None)
-    if guard is None:
+    stream = _kept(tried, loop)
+    if stream is None:
         return
-    call = outgoing.call
-    call.deadline = None
-    source = raw._original_response  # noqa: SLF001 - http.client's response: only it knows the framing
-    length = getattr(source, "length", None)
-    stream = _Stream(tried, loop, None if source is None or source.chunked else length)
-    guard.ended = stream.ended
-    request = outgoing.request
+    outgoing.call.deadline = None
+    request, options = outgoing.request, outgoing.call.options
     is_plain = request.method == "GET" and not request.body and "Range" not in request.headers
-    if not (is_plain and response.status_code == _OK and call.options["resume"] and tried.transport.is_plain):
+    if not (is_plain and response.status_code == _OK and options["resume"] and tried.transport.is_plain):
         return
+    raw: Any = response.raw
     whole = whole_of(response.headers, stream.length)
     if whole is not None:
         framing = Chunked() if raw.chunked else Counted(stream.length)
@@ -70,7 +66,20 @@ def keep_up(tried: Tried, loop: Loop) -> None:
             stream.whole = whole
 
 
-class _Stream:
+def _kept(tried: Tried, loop: Loop) -> Stream | None:
+    """Return the body of a response that is handed over; None if it cannot be watched."""
+    raw: Any = tried.received.raw
+    guard = getattr(raw, "_guard", None)
+    if guard is None:
+        return None
+    source = raw._original_response  # noqa: SLF001 - http.client's response: only it knows the framing
+    length = getattr(source, "length", None)
+    stream = Stream(tried, loop, None if source is None or source.chunked else length)
+    guard.keeper = stream
+    return stream
+
+
+class Stream:
     """The body of a response that was handed over.
 
     Args:
@@ -91,29 +100,69 @@ class _Stream:
         self.length = length
         self._tried = _without_response(tried)
 
+    @classmethod
+    def of(cls, response: Response) -> Stream | None:
+        """Return the body of a response; None if no resilient adapter sends its request."""
+        keeper = getattr(getattr(response.raw, "_guard", None), "keeper", None)
+        return keeper if isinstance(keeper, cls) else None
+
     def resume(self, torn: Torn | None, received: int, *, is_untouched: bool) -> Fresh:
         """Send Range requests until one brings the rest; see `Resumer`."""
-        whole, call = self.whole, self._tried.outgoing.call
+        whole = self.whole
         if torn is not None:
-            verdict = self._judge(torn, received)
-            if isinstance(verdict, Stop):
-                raise self._broken(call.attempts[-1].error, verdict.reason, received)
-            call.wait(verdict, None)
-        tried, _ = self._loop(self._asking(whole, received), self._tried.transport)
-        if tried.failure is not None:
-            raise self._broken(tried.failure.error, call.attempts[-1].reason, received)
+            broken = _in_urllib3s_terms(torn.error, received, self.length)
+            error = raised_for(broken, self._tried.outgoing.request)
+            error.__cause__ = torn.error
+            self._wait_after(error, received)
+        tried = self._again(asking_for(whole, received), received)
         response = tried.received
         part = part_of(whole, received, response.status_code, response.headers, is_untouched=is_untouched)
         if isinstance(part, str):
             response.close()
             raise self._broken(None, part, received)
         tried.in_flight.limit(None)
-        self.whole, self.length = whole._replace(length=part.length), part.length
+        self.whole = whole._replace(length=part.length)
         self._tried = _without_response(tried)
         self._status = response.status_code
-        self._keep_history()
-        call.listeners.report(StreamResumed(tuple(call.attempts), received, part.length))
+        self.resumed(received, part.length)
         return Fresh(response, tried.in_flight, skip=received - part.start, end=part.end, length=part.length)
+
+    def resend(
+        self, error: Exception, received: int, headers: Mapping[str, str], *, has_progressed: bool
+    ) -> Response:
+        """Send the request once more after a break, for a reader who joins the parts, if the policy retries it.
+
+        Args:
+            error: the break.
+            received: the bytes of the body so far.
+            headers: those that are added to the request; without them no range is requested.
+            has_progressed: whether more arrived than ever before: such an attempt uses no retry, and all are there
+                again.
+
+        Returns:
+            A streamed response, whatever its status. `Stream.of` has its body.
+
+        Raises:
+            requests.exceptions.RequestException: the policy does not retry it, or the retries failed.
+        """
+        call = self._tried.outgoing.call
+        if has_progressed:
+            call.retries = call.granted
+        self._wait_after(error, received)
+        if has_progressed:
+            call.retries = call.granted
+        tried = self._again(headers, received)
+        tried.in_flight.limit(None)
+        tried.received.attempts = tuple(call.attempts)  # type: ignore[attr-defined]
+        _kept(tried, self._loop)
+        return tried.received
+
+    def resumed(self, received: int, length: int | None) -> None:
+        """Report that another response brings the rest after so many bytes of the whole."""
+        self.length = length
+        call = self._tried.outgoing.call
+        self._keep_history()
+        call.listeners.report(StreamResumed(tuple(call.attempts), received, self.length))
 
     def give_up(self, reason: str, received: int) -> Exception:
         """Return the exception for a body that cannot go on."""
@@ -126,23 +175,28 @@ class _Stream:
         self._amend(failed, Stop(f"the body broke after {self._progress(received)}", "hopeless"))
         call.listeners.report(StreamBroken(tuple(call.attempts), received, self.length))
 
-    def _judge(self, torn: Torn, received: int) -> Retry | Stop:
-        """Ask the policy, as for any body that breaks."""
-        call, request = self._tried.outgoing.call, self._tried.outgoing.request
-        broken = _in_urllib3s_terms(torn.error, received, self.length)
-        error = raised_for(broken)(broken, request=request)
-        error.__cause__ = torn.error
+    def _wait_after(self, error: Exception, received: int) -> None:
+        """Ask the policy, as for any body that breaks, and wait until its retry, or raise."""
+        call = self._tried.outgoing.call
         failed = self._tried.failed(failure_of(error, self._tried, self._status))
         failed, verdict = allowed(failed, decide(failed.outcome(), call.retries, call.rules))
         self._amend(failed, verdict)
-        return verdict
+        if isinstance(verdict, Stop):
+            raise self._broken(call.attempts[-1].error, verdict.reason, received)
+        call.wait(verdict, None)
 
-    def _asking(self, whole: Whole, received: int) -> Outgoing:
+    def _again(self, headers: Mapping[str, str], received: int) -> Tried:
+        """Send the request once more; return what brought a response."""
         outgoing = copy.copy(self._tried.outgoing)
         outgoing.request = outgoing.request.copy()
-        outgoing.request.headers.update(asking_for(whole, received))
+        for name in _OF_A_RANGE:
+            outgoing.request.headers.pop(name, None)
+        outgoing.request.headers.update(headers)
         outgoing.previous = None
-        return outgoing
+        tried, _ = self._loop(outgoing, self._tried.transport)
+        if tried.failure is not None:
+            raise self._broken(tried.failure.error, outgoing.call.attempts[-1].reason, received)
+        return tried
 
     def _amend(self, failed: Tried, verdict: Retry | Stop) -> None:
         """Say in the record of the last attempt that its body broke after all."""

@@ -33,6 +33,7 @@ class Call:
 
     Attributes:
         retries: the counts that are left, and urllib3's history of what used them up.
+        granted: the counts that it began with.
         attempts: the record of each attempt so far.
         key: the idempotency key, once there is one.
         is_clean: whether no attempt failed so far.
@@ -41,7 +42,7 @@ class Call:
     """
 
     __slots__ = (
-        "_is_over", "attempts", "consumed_body", "deadline", "is_clean", "jar", "key", "limits",
+        "_is_over", "attempts", "consumed_body", "deadline", "granted", "is_clean", "jar", "key", "limits",
         "listeners", "options", "retries", "rules",
     )  # fmt: skip
 
@@ -55,7 +56,7 @@ class Call:
         jar: CookieJar | None = None,
     ) -> None:
         self.options = options
-        self.retries = retries
+        self.retries = self.granted = retries
         self.rules = rules
         self.limits = limits
         self.listeners = listeners

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import re
 import sys
@@ -10,17 +11,21 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from requests import HTTPError, RequestException
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import InsecureRequestWarning
 
 from resilient_session._cli import _exit_status as exit_status
 from resilient_session._cli._arguments import OPTION_NAMES, add_command, add_options, add_url, options_of
-from resilient_session._cli._output import write
+from resilient_session._cli._output import is_terminal, write
 from resilient_session._cli._timeline import RequestArguments, fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from requests import Response
+
+    from resilient_session._cli._timeline import Send
     from resilient_session._config._options import Options
 
 _FIRST_ERROR = 400
@@ -36,7 +41,8 @@ def add_get(commands: Any) -> None:
         _run,
         help="send one request and print its attempts",
         description="Send one request. Its attempts are printed on standard error as they happen, without secrets; "
-        "the response body is written to standard output.",
+        "the response body is written to standard output. With -o, a GET is a download: the bytes are collected "
+        "in FILE.part, and the same command goes on where an earlier run ended.",
         epilog="Redirects are followed. Exit status: 0 for a status below 400, 22 for another status, 1 without a "
         f"response, 23 if the response could not be written, 2 for wrong arguments. {OPTION_NAMES}",
     )
@@ -73,14 +79,51 @@ def _run(arguments: argparse.Namespace) -> int:
         warnings.simplefilter("ignore", InsecureRequestWarning)
         print("warning: the certificate is not verified", file=sys.stderr)
     request = RequestArguments(method, arguments.url, headers, data, verify=not arguments.insecure)
-    outcome = fetch(request, options, sys.stderr)
+    if _is_download(arguments, method, data):
+        return _download(request, options, arguments.output)
+    outcome = fetch(request, options, sys.stderr, lambda send: send())
     if isinstance(outcome, Exception):
         return exit_status.FAILED
     refusal = write(outcome, arguments.output, include=arguments.include)
     if refusal is not None:
-        print(f"error: {refusal}", file=sys.stderr)
-        return exit_status.NOT_WRITTEN
+        return _not_written(refusal)
     return 0 if outcome.status_code < _FIRST_ERROR else exit_status.HTTP_ERROR
+
+
+def _is_download(arguments: argparse.Namespace, method: str, data: bytes | None) -> bool:
+    """Whether only the file of a GET is wanted, and it can be written in parts."""
+    path = arguments.output
+    is_plain = method == "GET" and data is None and not arguments.include
+    return is_plain and path not in {None, "-"} and (Path(path).is_file() or not Path(path).exists())
+
+
+def _download(request: RequestArguments, options: Options, path: str) -> int:
+    """Download a file, and go on with what an earlier run left."""
+    from resilient_session._download._download import receive  # noqa: PLC0415 - no other command needs it
+
+    shows_bar = is_terminal(sys.stderr) and importlib.util.find_spec("tqdm") is not None
+
+    def get(send: Send) -> str | None:
+        def add(headers: Mapping[str, str]) -> Response:
+            return send(headers={**headers, **request.headers}, stream=True)
+
+        try:
+            receive(add, request.url, path, progress=shows_bar)
+        except RequestException:
+            raise
+        except OSError as error:
+            return f"{path}: {error.strerror}"
+        return None
+
+    outcome = fetch(request, options, sys.stderr, get)
+    if isinstance(outcome, Exception):
+        return exit_status.HTTP_ERROR if isinstance(outcome, HTTPError) else exit_status.FAILED
+    return 0 if outcome is None else _not_written(outcome)
+
+
+def _not_written(refusal: str) -> int:
+    print(f"error: {refusal}", file=sys.stderr)
+    return exit_status.NOT_WRITTEN
 
 
 def _joined(headers: Sequence[tuple[str, str]]) -> CaseInsensitiveDict[str]:

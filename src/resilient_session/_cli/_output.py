@@ -57,7 +57,9 @@ def _head(response: requests.Response) -> bytes:
 
 
 def _write_file(path: Path, data: bytes) -> str | None:
-    """Write a file as a whole: an interrupt leaves what was there before."""
+    """Write a file as a whole: an interrupt leaves what was there before. A device or a pipe is written to."""
+    if path.exists() and not path.is_file():
+        return _write_to(path, data)
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
@@ -73,6 +75,14 @@ def _write_file(path: Path, data: bytes) -> str | None:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+    return None
+
+
+def _write_to(path: Path, data: bytes) -> str | None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        return f"{path}: {error.strerror}"
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import shutil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import requests
 
@@ -15,11 +15,15 @@ from resilient_session._redact import redact_error
 from resilient_session._session import resilient_session
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import TextIO
+    from collections.abc import Callable, Mapping
+    from typing import TextIO, TypeAlias
 
     from resilient_session._config._options import Options
     from resilient_session._events import Attempt, Event
+
+    Send: TypeAlias = Callable[..., requests.Response]
+
+T = TypeVar("T")
 
 
 class RequestArguments(NamedTuple):
@@ -40,27 +44,28 @@ class RequestArguments(NamedTuple):
     verify: bool = True
 
 
-def fetch(arguments: RequestArguments, options: Options, out: TextIO) -> requests.Response | Exception:
+def fetch(arguments: RequestArguments, options: Options, out: TextIO, send: Callable[[Send], T]) -> T | Exception:
     """Send a request and print its timeline.
 
     Args:
         arguments: the request.
         options: the options of its session.
         out: the stream to print to.
+        send: called with a function that sends the request, with keywords of `Session.request` added or replaced.
 
     Returns:
-        The response, or the exception, with the secrets of the request redacted.
+        What `send` returns, or the exception, with the secrets of the request redacted.
     """
     timeline = Timeline(out)
     with_timeline: Options = {**options, "on_event": timeline.on_event}
-    outcome: requests.Response | Exception
+    outcome: T | Exception
     with resilient_session(**with_timeline) as session:
         try:
-            outcome = session.request(**arguments._asdict())
+            outcome = send(lambda **changes: session.request(**{**arguments._asdict(), **changes}))
         except Exception as error:  # noqa: BLE001 - any exception is an outcome
             _redact(error, arguments)
             outcome = error
-    timeline.end(outcome)
+    timeline.end(outcome if isinstance(outcome, Exception) else None)
     return outcome
 
 
@@ -81,19 +86,22 @@ class Timeline:
             self._printed.append(event.attempt)
             self._print_attempt(event.attempt)
 
-    def end(self, outcome: requests.Response | Exception) -> None:
-        """Print a waterfall, if there is a terminal to see it, and the result of the call."""
+    def end(self, error: Exception | None) -> None:
+        """Print a waterfall, if there is a terminal to see it, and how the call ended."""
         if self._printed and is_terminal(self._out):
             for line in waterfall(self._printed, shutil.get_terminal_size().columns):
                 self._write(line)
-        if isinstance(outcome, Exception):
-            self._write(f"{type(outcome).__name__}: {outcome}")
-            return
+        if error is not None:
+            self._write(f"{type(error).__name__}: {error}")
+        elif self._printed:
+            self._write_status()
+
+    def _write_status(self) -> None:
         last = self._printed[-1]
-        phrase = http.client.responses.get(outcome.status_code, "")
+        phrase = http.client.responses.get(last.status or 0, "")
         duration = last.start + last.duration - self._printed[0].start
         attempts = "1 attempt" if len(self._printed) == 1 else f"{len(self._printed)} attempts"
-        self._write(f"{outcome.status_code} {phrase}".rstrip() + f" after {attempts} in {duration:.3f} s")
+        self._write(f"{last.status} {phrase}".rstrip() + f" after {attempts} in {duration:.3f} s")
 
     def _print_attempt(self, attempt: Attempt) -> None:
         before = self._printed[-2] if len(self._printed) > 1 else None

@@ -98,7 +98,7 @@ def part_of(  # noqa: PLR0911 - a list of rules
         return f"the {whole.header} is another one, or missing"
     if headers.get("Content-Encoding", "").strip().lower() != whole.coding:
         return "the Content-Encoding is another one"
-    announced = _announced(headers)
+    announced = length_of(headers)
     if status == _OK:
         if not is_untouched:
             return "the server sends the whole body again"
@@ -117,7 +117,7 @@ def part_of(  # noqa: PLR0911 - a list of rules
     return Part(start, last + 1, length)
 
 
-def _announced(headers: Mapping[str, str]) -> int | None:
+def length_of(headers: Mapping[str, str]) -> int | None:
     """Return the Content-Length that counts; None for none, and -1 for one that is no number."""
     if "Transfer-Encoding" in headers or "Content-Length" not in headers:
         return None

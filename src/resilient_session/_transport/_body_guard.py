@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import weakref
 import zlib
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 from requests.exceptions import ContentDecodingError, SSLError
 from requests.models import REDIRECT_STATI
@@ -24,7 +24,7 @@ from resilient_session._transport._mixin import mixed
 from resilient_session._transport._reading import ClampedResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from requests import RequestException, Response
 
@@ -122,6 +122,14 @@ def _guarded(base: type) -> Any:
     return base if issubclass(base, _GuardedResponse) else mixed(_GuardedResponse, base)
 
 
+class Keeper(Protocol):
+    """Keeps the record of a body that was handed over."""
+
+    def ended(self, error: Exception, received: int) -> None:
+        """Note that the body broke, with an exception, after so many bytes."""
+        ...
+
+
 class _Guard:
     """Watches the pieces of one body.
 
@@ -131,7 +139,7 @@ class _Guard:
         piece: bytes to read at a time, whatever the reader requests; None for the reader's size.
 
     Attributes:
-        ended: called with the exception and the bytes received if a body breaks; None for nobody.
+        keeper: notes that the body broke; None for nobody.
     """
 
     def __init__(self, response: Response, in_flight: InFlight, piece: int | None) -> None:
@@ -141,7 +149,7 @@ class _Guard:
         self._is_over = False
         self._broke = ""
         self.is_watching = False
-        self.ended: Callable[[Exception, int], None] | None = None
+        self.keeper: Keeper | None = None
 
     def broken(self) -> Exception:
         """Return the exception for a body that stops short."""
@@ -186,10 +194,10 @@ class _Guard:
         if late and self._in_flight.cut_short:
             raised = DeadlineExceeded("the deadline passed while the body was read", request=response.request)
         else:
-            raised = raised_for(error)(error, request=response.request)
-        if self.ended is not None:
-            self.ended(raised, raw.tell())
-            self.ended = None
+            raised = raised_for(error, response.request)
+        if self.keeper is not None:
+            self.keeper.ended(raised, raw.tell())
+            self.keeper = None
         raised.attempts = attempts_of(response)
         return cast("Exception", raised)
 
@@ -206,9 +214,24 @@ class _Guard:
             raw.read = _nothing
 
 
-def raised_for(error: Exception) -> Any:
-    """Return the class of the exception for an error of urllib3 that a read raised."""
-    return next((raised for kind, raised in _RAISED_AS.items() if isinstance(error, kind)), ChunkedEncodingError)
+def raised_for(error: Exception, request: object) -> RequestException:
+    """Return the exception for an error of urllib3 that a read raised."""
+    cls: Any = next((cls for kind, cls in _RAISED_AS.items() if isinstance(error, kind)), ChunkedEncodingError)
+    raised: RequestException = cls(error, request=request)
+    return raised
+
+
+def decoded(file: IO[bytes], coding: str) -> Iterator[bytes]:
+    """Yield the content of a file that holds a body in a coding; the file is closed.
+
+    Raises:
+        urllib3.exceptions.HTTPError: it cannot be decoded, or stops short.
+    """
+    with file:
+        raw = HTTPResponse(file, {"Content-Encoding": coding}, preload_content=False)
+        yield from raw.stream(PIECE, decode_content=True)
+    if _ends_in_a_member(raw):
+        raise urllib3_exceptions.ProtocolError(_SHORT)
 
 
 def _nothing(*_: Any, **__: Any) -> bytes:
