@@ -79,7 +79,7 @@ def _run(arguments: argparse.Namespace) -> int:
         warnings.simplefilter("ignore", InsecureRequestWarning)
         print("warning: the certificate is not verified", file=sys.stderr)
     request = RequestArguments(method, arguments.url, headers, data, verify=not arguments.insecure)
-    if _is_download(arguments, method, data):
+    if request.method == "GET" and _is_download(arguments, request):
         return _download(request, options, arguments.output)
     outcome = fetch(request, options, sys.stderr, lambda send: send())
     if isinstance(outcome, Exception):
@@ -90,11 +90,12 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0 if outcome.status_code < _FIRST_ERROR else exit_status.HTTP_ERROR
 
 
-def _is_download(arguments: argparse.Namespace, method: str, data: bytes | None) -> bool:
-    """Whether only the file of a GET is wanted, and it can be written in parts."""
+def _is_download(arguments: argparse.Namespace, request: RequestArguments) -> bool:
+    """Whether only the whole file of a GET is wanted, and it can be written in parts."""
     path = arguments.output
-    is_plain = method == "GET" and data is None and not arguments.include
-    return is_plain and path not in {None, "-"} and (Path(path).is_file() or not Path(path).exists())
+    if path in {None, "-"} or (Path(path).exists() and not Path(path).is_file()):
+        return False
+    return not (arguments.include or request.data is not None or "Range" in request.headers)
 
 
 def _download(request: RequestArguments, options: Options, path: str) -> int:
