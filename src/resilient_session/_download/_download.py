@@ -58,8 +58,8 @@ def download(
         The path of the file.
 
     Raises:
-        requests.exceptions.RequestException: as `requests` raises it. An `requests.exceptions.HTTPError` if the
-            status is not 2xx, a `DigestMismatch` if a digest is wrong; then the part is removed.
+        requests.exceptions.RequestException: as `requests` raises it. A `requests.exceptions.HTTPError` if the
+            status is not 200 or 203, a `DigestMismatch` if a digest is wrong; then the part is removed.
         OSError: the file cannot be written, or the path is not one of an ordinary file.
         TypeError: an argument has the wrong type.
         ValueError: `sha256` is no digest.
@@ -116,15 +116,18 @@ def _checked(sha256: str) -> str:
 def _complete(part: Part, coding: str, expected: Digests) -> None:
     """Check a part that is complete, and give it the name of the file; a wrong one is removed."""
     try:
-        wrong = mismatch(part.digests, part.pieces())  # those of the server are of what it sent (RFC 9530 §3)
-        wrong = wrong or mismatch(expected, _content(part, coding) if coding else part.pieces())
+        _check(part.digests, part.pieces())  # those of the server are of what it sent (RFC 9530 §3)
+        _check(expected, _content(part, coding) if coding else part.pieces())
+        part.become(_content(part, coding) if coding else None)
     except requests.RequestException:
         part.discard()
         raise
+
+
+def _check(expected: Digests, pieces: Iterator[bytes]) -> None:
+    wrong = mismatch(expected, pieces)
     if wrong:
-        part.discard()
         raise DigestMismatch(wrong)
-    part.become(_content(part, coding) if coding else None)
 
 
 def _content(part: Part, coding: str) -> Iterator[bytes]:

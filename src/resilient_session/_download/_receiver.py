@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from resilient_session._download._progress import Progress
 
 _AT_ONCE = 262144
-_OK, _PARTIAL, _NOT_SATISFIABLE = 200, 206, 416
-_SUCCESSFUL = range(200, 300)
+_OK, _TRANSFORMED, _PARTIAL, _NOT_SATISFIABLE = 200, 203, 206, 416
 
 
 class _Refused(Exception):  # noqa: N818 - caught below
@@ -121,7 +120,7 @@ class Receiver:
             requests.exceptions.HTTPError: there is no file.
         """
         part, status, headers = self._part, response.status_code, response.headers
-        if status in _SUCCESSFUL and status != _PARTIAL:
+        if status in {_OK, _TRANSFORMED}:
             self._begin(response)
             return self._total
         refusal: Joined | str = f"status {status} in response to a Range request"
