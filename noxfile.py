@@ -26,6 +26,8 @@ ONCE = [
     for name in (
         "adversarial/test_differential.py",
         "adversarial/test_header_fuzz.py",
+        "adversarial/test_killed_downloads.py",
+        "adversarial/test_lying_server.py",
         "adversarial/test_loop_fuzz.py",
         "behaviour/test_tls_backends.py",
         "ecosystem",

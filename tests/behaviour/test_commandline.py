@@ -517,3 +517,84 @@ def test_script_is_installed():
         pytest.skip("the package is not installed in this environment")
     done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout.startswith("resilient-session ")
+
+
+BIG = bytes(range(256)) * 4000
+
+
+def cut_once(request):
+    """Serve a file with ranges; the first response breaks."""
+    asked = request.headers.get("Range")
+    start = int(asked[6:-1]) if asked else 0
+    ranged = {"Content-Range": f"bytes {start}-{len(BIG) - 1}/{len(BIG)}"} if asked else {}
+    cut = {} if asked else {"cut": "body", "after": 600_000}
+    return Reply(206 if asked else 200, BIG[start:], headers={"ETag": '"v1"', **ranged}, **cut)
+
+
+def test_download_goes_on_after_a_break_and_shows_it(run, tmp_path):
+    path = tmp_path / "file"
+    with FaultServer(default=cut_once) as server:
+        status, out, err = run("get", server.url("/x"), "-o", str(path), "--set", "backoff_factor=0")
+    assert (status, out, path.read_bytes()) == (0, b"", BIG)
+    assert [line.split()[0] for line in err] == ["GET", "1", "1", "2", "206"]
+    assert "ChunkedEncodingError after the request was sent; next in 0.000 s" in err[2]
+
+
+def test_download_goes_on_where_an_earlier_command_ended(run, tmp_path):
+    path = tmp_path / "file"
+    with FaultServer(default=cut_once) as server:
+        status, _, err = run("get", server.url("/x"), "-o", str(path), "--set", "total=0")
+        assert status == 1
+        assert err[-1].startswith("ChunkedEncodingError: the body broke after 600000 of 1024000 bytes")
+        assert not path.exists()
+        assert run("get", server.url("/x"), "-o", str(path))[0] == 0
+        assert server.requests[-1].headers["Range"] == "bytes=599999-"
+    assert path.read_bytes() == BIG
+
+
+def test_download_of_an_error_writes_nothing(run, tmp_path):
+    with FaultServer(Reply(404, "not here")) as server:
+        status, _, err = run("get", server.url("/x?key=hidden"), "-o", str(tmp_path / "file"))
+    assert status == 22
+    assert err[-1] == f"HTTPError: status 404 Not Found, and no file, for {server.url('/x?key=***')}"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["-i"], ["-d", "a=b"], ["-X", "POST"], ["-H", "Range: bytes=0-3"]])
+def test_what_is_no_download_is_written_as_it_comes(run, tmp_path, arguments):
+    with FaultServer(Reply(206 if "-H" in arguments else 200, "here")) as server:
+        assert run("get", server.url(), "-o", str(tmp_path / "file"), *arguments)[0] == 0
+        assert server.requests[0].headers["Accept-Encoding"] != "identity"
+    assert (tmp_path / "file").read_bytes().endswith(b"here")
+
+
+def test_download_has_the_headers_of_the_user(run, tmp_path):
+    with FaultServer(Reply(200, "here")) as server:
+        run(
+            "get", server.url(), "-o", str(tmp_path / "file"), "-H", "Authorization: x", "-H", "accept-encoding: br"
+        )
+        headers = server.requests[0].headers
+    assert (headers["Authorization"], headers["Accept-Encoding"]) == ("x", "br")
+
+
+def test_device_is_written_to_and_not_replaced(run, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with FaultServer(Reply(200, "here")) as server:
+        assert run("get", server.url(), "-o", str(pipe))[0] == 0
+    assert os.read(reader, 100) == b"here"
+    os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_disk_that_is_full_is_status_23(run):
+    with FaultServer(Reply(200, "here")) as server:
+        status, _, err = run("get", server.url(), "-o", "/dev/full")
+    assert (status, err[-1]) == (23, "error: /dev/full: No space left on device")
+
+
+def test_arguments_of_a_request_that_cannot_be_sent(run, tmp_path):
+    status, _, err = run("get", "http://[::1", "-o", str(tmp_path / "file"))
+    assert status == 1
+    assert "InvalidURL" in err[-1]

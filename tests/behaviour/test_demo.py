@@ -40,12 +40,12 @@ def facts(one):
 
 def test_every_promise_is_kept(rows):
     assert [row.scenario.title for row in rows if not row.kept] == []
-    assert len(rows) == 6
+    assert len(rows) == 7
 
 
 def test_every_promise_is_kept_where_there_is_no_openssl(rows_without_tls):
     assert [row.scenario.title for row in rows_without_tls if not row.kept] == []
-    assert len(rows_without_tls) == 6
+    assert len(rows_without_tls) == 7
     assert not any(row.scenario.tls for row in rows_without_tls)
 
 
@@ -86,6 +86,11 @@ def test_last_error_keeps_its_body_in_ours_alone(rows):
     assert "the disk is full" in rows[5].ours.outcome
 
 
+def test_download_that_breaks_is_finished_by_ours_alone(rows):
+    assert facts(rows[6].recipe) == (1, 1, 0, "ChunkedEncodingError")
+    assert facts(rows[6].ours) == (6, 6, 0, "50.0 MB saved, 50.0 MB fetched")
+
+
 def test_reset_post_takes_effect_once_in_both(rows_without_tls):
     assert facts(rows_without_tls[2].recipe) == facts(rows_without_tls[2].ours) == (1, 1, 1, "ConnectionError")
 
@@ -108,7 +113,7 @@ def test_table_fits_100_columns_and_shows_every_measure(rows, rows_without_tls):
 
 
 def test_closing_line_counts_the_promises_kept(rows):
-    assert comparison.render(rows).splitlines()[-1] == "All 6 promises were kept."
+    assert comparison.render(rows).splitlines()[-1] == "All 7 promises were kept."
 
 
 def test_promise_that_is_not_kept_is_named(rows):
@@ -125,8 +130,8 @@ def test_recipe_would_keep_no_promise(rows):
 def test_command_shows_the_table(capsys):
     assert main(["demo"]) == 0
     shown = capsys.readouterr()
-    assert shown.out.count("usual recipe  ") == shown.out.count("resilient_session  ") == 6
-    assert shown.out.endswith("All 6 promises were kept.\n")
+    assert shown.out.count("usual recipe  ") == shown.out.count("resilient_session  ") == 7
+    assert shown.out.endswith("All 7 promises were kept.\n")
     assert shown.err == ""
 
 
@@ -146,7 +151,7 @@ def test_command_runs_as_a_module_within_ten_seconds():
     )
     assert time.monotonic() - start < 10
     assert (done.returncode, done.stderr) == (0, "")
-    assert "All 6 promises were kept." in done.stdout
+    assert "All 7 promises were kept." in done.stdout
 
 
 def test_variables_do_not_change_the_demonstration(monkeypatch):
@@ -166,7 +171,7 @@ def test_what_is_no_error_of_requests_is_an_outcome_too():
         raise ZeroDivisionError
 
     scenario = comparison.Scenario("", (), send, "", bool)
-    assert comparison.run(scenario, requests.Session(), VirtualClock()).outcome == "ZeroDivisionError"
+    assert comparison.run(scenario, send, requests.Session(), VirtualClock()).outcome == "ZeroDivisionError"
 
 
 def test_no_certificate_without_openssl(tmp_path, monkeypatch):

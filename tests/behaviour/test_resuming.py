@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import io
 import random
 import shutil
+import tracemalloc
 import zlib
 
 import pytest
@@ -471,3 +473,32 @@ def test_read1_of_a_body_that_cannot_go_on(streaming):
         with pytest.raises(urllib3.exceptions.HTTPError):
             while response.raw.read1(1000):
                 pass
+
+
+class Zeros(bytes):
+    """A body of zeros whose slices are shared: the server keeps all that it sends."""
+
+    __slots__ = ()
+    parts = functools.cache(bytes)
+
+    def __getitem__(self, place):
+        start, end, _ = place.indices(len(self))
+        return Zeros.parts(end - start)
+
+
+def test_memory_stays_flat_over_a_long_stream(clock):
+    """What grows is the record of the attempts, and the server's of its requests."""
+    site = Site(*[400_000] * 60, body=Zeros(30_000_000), most=600_000)
+    session = resilient_session(total=100, retry_quota=None, clock=clock, logger=None)
+    sizes, count = [], 0
+    with FaultServer(default=site) as server, session.get(server.url("/"), stream=True) as response:
+        tracemalloc.start()
+        for piece in response.iter_content(65536):
+            count += len(piece)
+            if count >= len(site.body) * (1 + len(sizes)) // 4:
+                gc.collect()
+                sizes.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+    assert count == len(site.body)
+    assert len(attempts_of(response)) > 60
+    assert sizes[-1] - sizes[0] < 1_000_000

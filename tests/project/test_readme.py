@@ -1,6 +1,6 @@
-"""The README says what is measured, and its examples run.
+"""The README, and the page about downloads, show what the demo measures.
 
-``python tests/project/test_readme.py`` writes the table anew.
+``python tests/project/test_readme.py`` writes the tables anew.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import pytest
 from resilient_session._cli._comparison import Measured, compare
 
 README = Path(__file__).parents[2] / "README.md"
+DOWNLOADS = README.parent / "docs" / "how-to" / "download-large-files.md"
 TABLE = re.compile(r"(?<=<!-- demo -->\n).*?(?=<!-- /demo -->)", re.DOTALL)
 
 
@@ -26,12 +27,13 @@ def cell(measured: Measured, *, waited: bool) -> str:
     return f"{sent}{effects}{wait}: `{measured.outcome}`"
 
 
-def table() -> str:
-    """Play the demo, and tell of it in Markdown."""
+def table(*, only: str = "") -> str:
+    """Run the demo and return its table in Markdown, or of it only the rows with a word."""
     rows = ["| what happens | usual recipe | `resilient_session()` |", "|---|---|---|"]
     rows += [
         f"| {row.scenario.title} | {cell(row.recipe, waited=True)} | {cell(row.ours, waited=False)} |"
         for row in compare()
+        if only in row.scenario.title
     ]
     return "\n".join(rows) + "\n"
 
@@ -47,9 +49,16 @@ def test_table_of_faults_is_what_the_demo_measures(readme):
     assert TABLE.search(readme)[0] == table()
 
 
+@pytest.mark.skipif(not DOWNLOADS.exists(), reason="there are no docs beside the installed package")
+def test_figure_of_downloads_is_what_the_demo_measures():
+    assert TABLE.search(DOWNLOADS.read_text(encoding="utf-8"))[0] == table(only="download")
+
+
 def test_first_screen_is_short(readme):
     assert len(readme[: readme.index("<!-- /demo -->")].splitlines()) <= 40
 
 
 if __name__ == "__main__":
-    README.write_text(TABLE.sub(lambda _: table(), README.read_text(encoding="utf-8")), encoding="utf-8")
+    for path, word in ((README, ""), (DOWNLOADS, "download")):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(TABLE.sub(lambda _, word=word: table(only=word), text), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Compare the usual recipe with a resilient session in six scenarios, by measurement.
+"""Compare the usual recipe with a resilient session in seven scenarios, by measurement.
 
 Nothing in the table is hard-coded: a real server on loopback counts requests and their effects, the outcome is what
 the session returned or raised, and the waits are those requested from its clock. Both sides use a virtual clock, so
@@ -27,6 +27,8 @@ from resilient_session.testing import FaultServer, VirtualClock
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from resilient_session._cli._scenarios import Send
+
 _CHANGING = ("POST", "PUT")
 
 
@@ -54,11 +56,12 @@ def compare(*, openssl: bool = True) -> tuple[Row, ...]:
         return tuple(_row(scenario) for scenario in scenarios(certificate))
 
 
-def run(scenario: Scenario, session: requests.Session, clock: VirtualClock) -> Measured:
+def run(scenario: Scenario, send: Send, session: requests.Session, clock: VirtualClock) -> Measured:
     """Send the request of a scenario through a session to a new server.
 
     Args:
         scenario: the scenario.
+        send: sends it.
         session: a new session; it is closed at the end.
         clock: the clock of the session.
     """
@@ -66,13 +69,26 @@ def run(scenario: Scenario, session: requests.Session, clock: VirtualClock) -> M
     status = None
     with FaultServer(*scenario.script, tls=scenario.tls) as server, session:
         try:
-            response = scenario.send(session, server.url())
+            result = send(session, server.url())
         except Exception as error:  # noqa: BLE001 - any exception is an outcome
             outcome = _error_text(error)
         else:
-            status, outcome = response.status_code, f"{response.status_code}: {response.text}"
+            if isinstance(result, int):
+                outcome = f"{_megabytes(result)} saved, {_megabytes(sent_by(server))} fetched"
+            else:
+                status, outcome = result.status_code, f"{result.status_code}: {result.text}"
     effects = sum(server.effects(method) for method in _CHANGING)
     return Measured(server.connections, len(server.requests), effects, sum(clock.sleeps), status, outcome)
+
+
+def sent_by(server: FaultServer) -> int:
+    """Return the bytes of all bodies that a server sent, up to their cuts."""
+    replies = [request.reply for request in server.requests if request.reply is not None]
+    return sum(len(reply.body) if reply.cut is None else reply.after or 0 for reply in replies)
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"
 
 
 def render(rows: Iterable[Row]) -> str:
@@ -111,8 +127,8 @@ def _error_text(error: Exception) -> str:
 def _row(scenario: Scenario) -> Row:
     clock, own_clock = VirtualClock(), VirtualClock()
     with urllib3_sleeps_on(clock):
-        recipe = run(scenario, _recipe(), clock)
-    return Row(scenario, recipe, run(scenario, _ours(own_clock), own_clock))
+        recipe = run(scenario, scenario.send_by_recipe or scenario.send, _recipe(), clock)
+    return Row(scenario, recipe, run(scenario, scenario.send, _ours(own_clock), own_clock))
 
 
 def _recipe() -> requests.Session:

@@ -17,10 +17,10 @@ def add_demo(commands: Any) -> None:
         commands,
         "demo",
         _run,
-        help="compare the usual recipe with this library in six faults",
-        description="Run six faults, on a server on loopback, against stock requests with the usual urllib3.Retry "
-        "and against a resilient session, and print what each sent, what it changed and what it returned. The exit "
-        "status is 0 if the resilient session kept every promise, else 1.",
+        help="compare the usual recipe with this library in seven faults",
+        description="Run seven faults, on a server on loopback, against stock requests with the usual "
+        "urllib3.Retry and against a resilient session, and print what each sent, what it changed and what it "
+        "returned. The exit status is 0 if the resilient session kept every promise, else 1.",
     )
 
 

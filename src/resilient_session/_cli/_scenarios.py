@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from resilient_session._download._download import download
 from resilient_session.testing import Reply
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
+    from typing import TypeAlias
 
     import requests
 
     from resilient_session._cli._selfsigned import SelfSigned
     from resilient_session.testing import RecordedRequest
 
+    Send: TypeAlias = Callable[[requests.Session, str], requests.Response | int]
+    """Sends a request and returns the response, or the bytes that it saved."""
+
 _HOUR = 3600
+_FILE = b"\1" * 50_000_000
+_BREAKS = 9_000_000
 _CONTENT = "the whole content"
 _EXPLANATION = '{"error": "the disk is full"}'
 _OK, _ERROR, _UNAVAILABLE = 200, 500, 503
@@ -51,24 +61,26 @@ class Scenario(NamedTuple):
         promise: the result of a resilient session, in words.
         kept: returns whether a result keeps the promise.
         tls: the server's TLS context; None for plain HTTP.
+        send_by_recipe: sends it as users of the usual recipe do; None: as `send`.
     """
 
     title: str
     script: tuple[Reply | Callable[[RecordedRequest], Reply], ...]
-    send: Callable[[requests.Session, str], requests.Response]
+    send: Send
     promise: str
     kept: Callable[[Measured], bool]
     tls: ssl.SSLContext | None = None
+    send_by_recipe: Send | None = None
 
 
 def scenarios(certificate: SelfSigned | None) -> tuple[Scenario, ...]:
-    """Return the six scenarios.
+    """Return the seven scenarios.
 
     Args:
         certificate: the certificate of the TLS servers; None: two scenarios without TLS replace theirs.
     """
     tls = _over_tls(certificate) if certificate else _WITHOUT_TLS
-    return (*_BODIES, *tls, *_STATUSES)
+    return (*_BODIES, *tls, *_STATUSES, _DOWNLOAD)
 
 
 def _get(session: requests.Session, url: str) -> requests.Response:
@@ -79,6 +91,36 @@ def _store(request: RecordedRequest) -> Reply:
     return Reply(200, f"stored {len(request.body)} bytes")
 
 
+def _file(request: RecordedRequest) -> Reply:
+    """Return a part of the file; a connection breaks after each 9 MB of it."""
+    start = int(request.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+    ranged = {"Content-Range": f"bytes {start}-{len(_FILE) - 1}/{len(_FILE)}"} if start else {}
+    whole = Reply(206 if start else 200, _FILE[start:], headers={"ETag": '"v1"', **ranged})
+    after = _BREAKS - start % _BREAKS
+    return whole if start + after > len(_FILE) else dataclasses.replace(whole, cut="body", after=after)
+
+
+def _download(session: requests.Session, url: str) -> int:
+    with tempfile.TemporaryDirectory() as directory:
+        return download(url, Path(directory, "file"), session=session).stat().st_size
+
+
+def _stream(session: requests.Session, url: str) -> int:
+    """Save a file as it is done with requests."""
+    with tempfile.TemporaryFile() as file, session.get(url, stream=True) as response:
+        for piece in response.iter_content(65536):
+            file.write(piece)
+        return file.tell()
+
+
+_DOWNLOAD = Scenario(
+    title="a download of 50 MB that breaks five times",
+    script=(_file,) * 6,
+    send=_download,
+    promise="the file is saved, and at most 1 % is fetched twice",
+    kept=lambda ours: ours.outcome == "50.0 MB saved, 50.0 MB fetched",
+    send_by_recipe=_stream,
+)
 _BODIES = (
     Scenario(
         title="a GET whose first response is cut in the body",

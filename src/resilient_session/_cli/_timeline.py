@@ -10,7 +10,7 @@ import requests
 
 from resilient_session._cli._output import harmless, is_terminal
 from resilient_session._cli._waterfall import waterfall
-from resilient_session._events import AttemptFinished
+from resilient_session._events import AttemptFinished, RetryScheduled
 from resilient_session._redact import redact_error
 from resilient_session._session import resilient_session
 
@@ -79,11 +79,15 @@ class Timeline:
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._printed: list[Attempt] = []
+        self._target = ""
 
     def on_event(self, event: Event) -> None:
-        """Print an attempt that ended."""
+        """Print an attempt that ended, and once more if its body broke later."""
         if isinstance(event, AttemptFinished):
             self._printed.append(event.attempt)
+            self._print_attempt(event.attempt)
+        elif isinstance(event, RetryScheduled) and event.attempt is not self._printed[-1]:
+            self._printed[-1] = event.attempt
             self._print_attempt(event.attempt)
 
     def end(self, error: Exception | None) -> None:
@@ -104,9 +108,10 @@ class Timeline:
         self._write(f"{last.status} {phrase}".rstrip() + f" after {attempts} in {duration:.3f} s")
 
     def _print_attempt(self, attempt: Attempt) -> None:
-        before = self._printed[-2] if len(self._printed) > 1 else None
-        if before is None or (before.method, before.url) != (attempt.method, attempt.url):
-            self._write(f"{attempt.method} {attempt.url}")
+        target = f"{attempt.method} {attempt.url}"
+        if target != self._target:
+            self._target = target
+            self._write(target)
         start = attempt.start - self._printed[0].start
         wait = "" if attempt.wait is None else f"; next in {attempt.wait:.3f} s"
         self._write(
