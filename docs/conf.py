@@ -57,6 +57,9 @@ nitpick_ignore = [
     ("py:class", "Cause"),  # a word, described on the page of attempts
     ("py:class", "Verdict"),  # as above
     ("py:class", "datetime.timedelta"),
+    ("py:class", "os.PathLike"),
+    ("py:class", "Path"),  # of pathlib
+    ("py:class", "Progress"),  # a function, described in the text
     ("py:exc", "requests.exceptions.InvalidSchema"),
     ("py:class", "TracerProvider"),  # of OpenTelemetry, which publishes no inventory
     ("py:class", "MeterProvider"),  # as above
