@@ -594,6 +594,13 @@ def test_disk_that_is_full_is_status_23(run):
     assert (status, err[-1]) == (23, "error: /dev/full: No space left on device")
 
 
+def test_folder_that_does_not_exist_is_status_23_for_a_post_too(run, tmp_path):
+    path = str(tmp_path / "no" / "file")
+    with FaultServer(Reply(200, "here")) as server:
+        status, _, err = run("get", server.url(), "-o", path, "-d", "x")
+    assert (status, err[-1]) == (23, f"error: {path}: No such file or directory")
+
+
 def test_arguments_of_a_request_that_cannot_be_sent(run, tmp_path):
     status, _, err = run("get", "http://[::1", "-o", str(tmp_path / "file"))
     assert status == 1

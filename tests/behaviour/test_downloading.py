@@ -114,6 +114,13 @@ def test_no_byte_is_requested_twice_after_breaks(fetch, tmp_path, framing, by):
         assert site.sent == len(BODY)
 
 
+@pytest.mark.parametrize("after", range(0, 45, 3))
+def test_chunks_cut_at_any_byte(fetch, tmp_path, after):
+    site = Site(after, body=b"a short file, in chunks and cut", framing="chunked")
+    fetch(site)
+    assert (tmp_path / "file").read_bytes() == site.body
+
+
 def test_range_shorter_than_requested_is_followed_by_another(fetch, tmp_path):
     fetch(Site(1000, most=300_000))
     assert (tmp_path / "file").read_bytes() == BODY

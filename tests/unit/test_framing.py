@@ -73,6 +73,8 @@ def test_chunks_are_followed_in_any_pieces(pieces, data):
         (b"a\r\n12345", 5, b""),
         (b"a\r\n12345", 4, None),
         (b"a\r\n12345", None, b""),
+        (b"A\r\n12345", 5, b""),
+        (b"A\r\n12345", 4, None),
         (b"5\r\n12345", 3, b"\r\n"),
         (b"5\r\n12345\r", 3, b"\n"),
         (b"5\r\n12345\n", 3, b""),
@@ -111,9 +113,24 @@ def test_chunk_that_is_not_filled_cannot_end():
     assert framing.most(100) == 5
 
 
+@pytest.mark.parametrize(
+    ("passed", "pieces"),
+    [(b"", [b"1", b"23"]), (b"5\r\n12345\r", [b"6", b"7"]), (b"5\r\n123", [b"45", b"6"]), (b"00", [b"1", b"2"])],
+)
+def test_rest_may_break_in_turn(passed, pieces):
+    framing = Chunked()
+    framing.follow(memoryview(passed))
+    framing.begin(None)
+    for piece in pieces:
+        framing.frame(piece)
+        assert framing.begin(None) == b""
+    assert framing.end() == b"0\r\n\r\n"
+
+
 def test_counted_bodies():
     framing = Counted(10)
-    framing.follow(memoryview(b"1234"))
+    framing.follow(memoryview(b"12"))
+    framing.follow(memoryview(b"34"))
     assert (framing.received, framing.most(7)) == (4, 7)
     assert not framing.is_complete(closed=True)
     assert framing.begin(5) is framing.begin(7) is framing.end() is None

@@ -101,6 +101,22 @@ def test_part_without_the_validator_is_refused():
     assert part_of(WHOLE, 40, 206, given, is_untouched=True) == "the ETag is another one, or missing"
 
 
+def test_part_without_its_place_is_refused():
+    reason = "the Content-Range is missing or not of one range"
+    assert part_of(WHOLE, 40, 206, headers(ETAG), is_untouched=False) == reason
+
+
+def test_length_that_is_no_number_fits_no_range():
+    given = headers(ETAG, {"Content-Range": "bytes 40-40/100", "Content-Length": "one"})
+    assert part_of(WHOLE, 40, 206, given, is_untouched=False) == "the Content-Length is not that of the range"
+
+
+@pytest.mark.parametrize("coding", ["gzip", " GZip "])
+def test_part_in_the_same_coding(coding):
+    given = headers(RANGE, {"Content-Encoding": coding})
+    assert part_of(WHOLE._replace(coding="gzip"), 40, 206, given, is_untouched=False) == Part(40, 100, 100)
+
+
 def test_part_by_date_has_the_same_date_and_no_etag():
     whole = Whole("Last-Modified", DATES["Last-Modified"], "", 100)
     given = headers(DATES, {"Content-Range": "bytes 40-99/100"})

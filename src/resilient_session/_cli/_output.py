@@ -34,7 +34,11 @@ def write(response: requests.Response, path: str | None, *, include: bool) -> st
     """
     head = _head(response) if include else b""
     if path is not None and path != "-":
-        return _write_file(Path(path), head + response.content)
+        try:
+            _write_file(Path(path), head + response.content)
+        except OSError as error:
+            return f"{path}: {error.strerror}"
+        return None
     if not is_terminal(sys.stdout):
         sys.stdout.buffer.write(head + response.content)
         return None
@@ -56,34 +60,21 @@ def _head(response: requests.Response) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
 
 
-def _write_file(path: Path, data: bytes) -> str | None:
+def _write_file(path: Path, data: bytes) -> None:
     """Write a file as a whole: an interrupt leaves what was there before. A device or a pipe is written to."""
     if path.exists() and not path.is_file():
-        return _write_to(path, data)
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        return f"{path}: {error.strerror}"
+        path.write_bytes(data)
+        return
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     part = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
         part.chmod(0o666 & ~_umask())
         part.replace(path)
-    except OSError as error:
-        return f"{path}: {error.strerror}"
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
-    return None
-
-
-def _write_to(path: Path, data: bytes) -> str | None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        return f"{path}: {error.strerror}"
-    return None
 
 
 def _umask() -> int:

@@ -108,9 +108,7 @@ def _download(session: requests.Session, url: str) -> int:
 def _stream(session: requests.Session, url: str) -> int:
     """Save a file as it is done with requests."""
     with tempfile.TemporaryFile() as file, session.get(url, stream=True) as response:
-        for piece in response.iter_content(65536):
-            file.write(piece)
-        return file.tell()
+        return sum(map(file.write, response.iter_content(65536)))
 
 
 _DOWNLOAD = Scenario(

@@ -38,7 +38,7 @@ def sent_digests(field: str | None) -> dict[str, str]:
 
 def _decoded(text: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode(text)
     except binascii.Error:
         return b""
 

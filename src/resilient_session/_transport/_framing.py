@@ -145,10 +145,10 @@ class Chunked:
             self._line, self._is_after_data = b"", False
             return
         size = _size(line)
+        if size:
+            self._left, self._line = size, None
         self._is_malformed = size is None
-        self._left = size or 0
         self._is_over = size == 0
-        self._line = None if size else b""
 
     def _finish_size(self, line: bytes, left: int | None) -> bytes | None:
         """Return the rest of the line with the size of a chunk; what passed of it counts."""
