@@ -30,12 +30,11 @@ class _Generated(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Generate the content and parse it."""
         lines = [line for name, option in TABLE.items() for line in self.entry(name, option)]
-        source = f"<{self.name}>"
-        return self.parse_content_to_nodes_of(StringList([*self.head(), *lines], source))
+        return self.parse_lines([*self.head(), *lines])
 
-    def parse_content_to_nodes_of(self, content: StringList) -> list[nodes.Node]:
+    def parse_lines(self, lines: list[str]) -> list[nodes.Node]:
         """Parse lines instead of the directive's own content."""
-        self.content = content
+        self.content = StringList(lines, f"<{self.name}>")
         return self.parse_content_to_nodes(allow_section_headings=True)
 
     def head(self) -> list[str]:
@@ -63,8 +62,8 @@ class OptionsEntries(_Generated):
     """A full entry per option."""
 
     def entry(self, name: str, option: Option) -> Iterator[str]:
-        """Generate one entry."""
-        yield from (f":::{{session-option}} {name}", _sentence(option.meaning), "")
+        """Generate one entry, under a heading of its own: an anchor, and a place in the side bar."""
+        yield from (f"### {name}", "", f":::{{session-option}} {name}", _sentence(option.meaning), "")
         for field, value in _fields(name, option):
             yield f":{field}: {value}"
         yield from (":::", "")
