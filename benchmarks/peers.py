@@ -38,7 +38,7 @@ WHY = "the disk is full"
 
 
 class Fault(NamedTuple):
-    """A request, and what it is answered with."""
+    """A request, and the responses to it."""
 
     name: str
     method: str
@@ -49,12 +49,12 @@ class Fault(NamedTuple):
 
 FAULTS = {
     "timeout": Fault("timeout when none is given", "GET", ()),
-    "cut": Fault("a GET whose first answer breaks off in the body", "GET", (Reply(200, WHOLE, cut="body"),)),
-    "post": Fault("a POST that is answered 502", "POST", (), Reply(502)),
-    "lost": Fault("a POST whose answer is lost in a reset", "POST", (), Reply.reset()),
-    "certificate": Fault("a server whose certificate nobody vouches for", "GET", (), bad_certificate=True),
+    "cut": Fault("a GET whose first response breaks off in the body", "GET", (Reply(200, WHOLE, cut="body"),)),
+    "post": Fault("a POST whose response is 502", "POST", (), Reply(502)),
+    "lost": Fault("a POST whose response is lost in a reset", "POST", (), Reply.reset()),
+    "certificate": Fault("a server with an untrusted certificate", "GET", (), bad_certificate=True),
     "hour": Fault("a 503 with Retry-After: 3600", "GET", (Reply(503, WHY, headers={"Retry-After": "3600"}),)),
-    "last": Fault("a GET that is answered 502, every time", "GET", (), Reply(502, WHY)),
+    "last": Fault("a GET whose response is 502, every time", "GET", (), Reply(502, WHY)),
 }
 
 

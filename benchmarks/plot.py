@@ -9,13 +9,11 @@ from __future__ import annotations
 import json
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib as mpl
+from features import met, table, write_features
 from matplotlib import pyplot as plt
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
@@ -79,13 +77,6 @@ def save(figure: Any, name: str) -> None:
 def amount(value: float) -> str:
     """Write a number with three digits, or all those before its point."""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three digits
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Write a table."""
-    head = list(head)
-    lines = ["|" + "---|" * len(head), *(f"| {' | '.join(row)} |" for row in rows)]
-    return "\n".join([f"| {' | '.join(head)} |", *lines, ""])
 
 
 def measured_with(versions: dict[str, str]) -> str:
@@ -157,35 +148,6 @@ def peers(results: dict[str, Any]) -> str:
     )
 
 
-def met(found: dict[str, dict[str, Any]]) -> Iterable[str]:
-    """Tell of each fault what a peer made of it, in the order of `peers.FAULTS`."""
-    silence, write = found["timeout"]["timeout"], found["post"]["timeout"]
-    yield "none" if silence is None else f"{silence:g} s" + (f", POST {write:g} s" if write != silence else "")
-    yield "repeated: all of it" if found["cut"]["whole"] else f"`{found['cut'].get('error', 'half of it')}`"
-    for key in ("post", "lost"):
-        yield times(found[key]["requests"], "request")
-    yield times(found["certificate"]["connections"], "handshake") + slept(found["certificate"])
-    hour = found["hour"]
-    yield f"{hour.get('status', hour.get('error'))} " + (
-        f"after {round(hour['slept'], 1):g} s" if hour["slept"] else "at once"
-    )
-    last = found["last"]
-    told = {"returned": "the 502", None: f"`{last.get('error')}` without it"}
-    yield f"{times(last['requests'], 'request')}: " + told.get(
-        last["last"], f"`{last.get('error')}`, with it {last['last']}"
-    )
-
-
-def times(count: int, what: str) -> str:
-    """Count something."""
-    return f"{count} {what}{'s' * (count > 1)}"
-
-
-def slept(found: dict[str, Any]) -> str:
-    """Tell how long it would have slept."""
-    return f", {round(found['slept'], 1):g} s asleep" if found["slept"] else ""
-
-
 PARTS = {
     "results.json": (measures, "<!-- measured -->\n", "<!-- end -->\n"),
     "peers.json": (peers, "<!-- peers -->\n", "<!-- end peers -->\n"),
@@ -196,6 +158,7 @@ PARTS = {
 
 def main() -> None:
     """Draw the pictures and write the tables."""
+    write_features()
     page = PAGE.read_text("utf-8")
     for name, (write, begin, end) in PARTS.items():
         if (HERE / name).exists():

@@ -74,6 +74,7 @@ nitpick_ignore = [
     )),
 ]  # fmt: skip
 
+smartquotes = False  # most quotes here are of code
 html_theme = "furo"
 html_title = f"resilient-session {version}"
 html_static_path = ["_static"]

@@ -1,7 +1,8 @@
 """Draw what a piece of code did: ``{diagram}`` runs its content during the build, on a virtual clock.
 
-The content calls ``bar(row, start, end, kind, text)`` and ``mark(at, text)``; `calls` draws the attempts of outcomes.
-The picture is part of the page, in its colours, light and dark. ``{option-table}`` shows options with their defaults.
+The content calls ``bar(row, start, end, kind, text)`` and ``mark(at, text)``; `calls` draws the attempts of
+outcomes. The picture is part of the page, in its colours, light and dark. ``{option-table}`` shows options with
+their defaults.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Canvas:
             for attempt in tried:
                 start, row = attempt.start - zero, f"call {number}"
                 end = start + attempt.duration
-                said = str(attempt.status or type(attempt.error).__name__)
+                said = str(attempt.status or attempt.cause)
                 self.bar(row, start, end, "ok" if attempt.cause == "ok" else "failed", said)
                 if attempt.wait:
                     self.bar(row, end, end + attempt.wait, "wait", f"{attempt.wait:.3g} s")
@@ -78,10 +79,11 @@ class Canvas:
         rows = list(dict.fromkeys(bar.row for bar in self.bars))
         longest = max([bar.end for bar in self.bars] + [at for at, _ in self.marks])
         scale = (WIDTH - LABEL - 60) / longest
-        bottom = TOP + len(rows) * ROW
+        top_row = TOP + 14 * bool(self.marks)
+        bottom = top_row + len(rows) * ROW
         parts = [*self._axis(longest, scale, bottom)]
         for bar in self.bars:
-            top, left = TOP + rows.index(bar.row) * ROW, LABEL + bar.start * scale
+            top, left = top_row + rows.index(bar.row) * ROW, LABEL + bar.start * scale
             width = max((bar.end - bar.start) * scale, 3)
             parts.append(f'<rect class="{bar.kind}" x="{left:.1f}" y="{top + 4}" width="{width:.1f}" height="20"/>')
             if bar.text:
@@ -93,11 +95,11 @@ class Canvas:
                     f'text-anchor="{anchor}">{html.escape(bar.text)}</text>'
                 )
         for number, row in enumerate(rows):
-            parts.append(f'<text x="0" y="{TOP + number * ROW + 18}">{html.escape(row)}</text>')
+            parts.append(f'<text x="0" y="{top_row + number * ROW + 18}">{html.escape(row)}</text>')
         for at, text in self.marks:
             left = LABEL + at * scale
             parts.append(f'<line class="mark" x1="{left:.1f}" x2="{left:.1f}" y1="0" y2="{bottom + 4}"/>')
-            parts.append(f'<text class="on-mark" x="{left + 4:.1f}" y="{bottom - 2}">{html.escape(text)}</text>')
+            parts.append(f'<text class="on-mark" x="{left + 4:.1f}" y="12">{html.escape(text)}</text>')
         return f'<svg viewBox="0 0 {WIDTH} {bottom + 26}" role="img">{"".join(parts)}</svg>'
 
     def _axis(self, longest: float, scale: float, bottom: float) -> Iterator[str]:
@@ -150,5 +152,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives and their colours."""
     app.add_directive("diagram", Diagram)
     app.add_directive("option-table", OptionTable)
-    app.add_css_file("diagrams.css")
+    app.add_css_file("pages.css")
     return {"parallel_read_safe": True}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -52,6 +53,14 @@ def test_table_of_faults_is_what_the_demo_measures(readme):
 @pytest.mark.skipif(not DOWNLOADS.exists(), reason="there are no docs beside the installed package")
 def test_figure_of_downloads_is_what_the_demo_measures():
     assert TABLE.search(DOWNLOADS.read_text(encoding="utf-8"))[0] == table(only="download")
+
+
+def test_table_of_features_is_what_was_measured(readme):
+    spec = importlib.util.spec_from_file_location("features", README.parent / "benchmarks" / "features.py")
+    features = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(features)
+    shown = readme.partition(features.BEGIN)[2].partition(features.END)[0]
+    assert shown == features.features(features.measured())
 
 
 def test_first_screen_is_short(readme):

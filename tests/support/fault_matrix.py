@@ -123,9 +123,9 @@ ROWS = (
     wish("Wed, 21 Oct 2965 07:28:00 GMT", longer_than_allowed=True),
     Row("error body of 1 MB", Reply(503, "x" * 1_000_000), "503"),
     Row("error body that drips", Reply(503, "x" * 200, drip=0.002, drip_part="body"), "503"),
-    Row("no answer, connection closed", Reply.close(), "ConnectionError"),
-    Row("no answer, connection reset", Reply.reset(), "ConnectionError"),
-    Row("no answer, silence", Reply.stall(), **READ_TIMEOUT),
+    Row("no response, connection closed", Reply.close(), "ConnectionError"),
+    Row("no response, connection reset", Reply.reset(), "ConnectionError"),
+    Row("no response, silence", Reply.stall(), **READ_TIMEOUT),
     Row("closed with the first byte", Reply(cut="request"), "ConnectionError"),
     Row("reset with the first byte", Reply(cut="request", by="reset"), "ConnectionError"),
     Row(
@@ -182,7 +182,7 @@ ROWS = (
         for coding in ("gzip", "deflate")
     ),
     Row("gzip body that is none", Reply(200, WHOLE, headers={"Content-Encoding": "gzip"}), "ContentDecodingError"),
-    Row("answer whole, connection then closed", Reply(200, WHOLE, cut="end"), f"200 {WHOLE}", NONE),
+    Row("the response is complete, the connection then closed", Reply(200, WHOLE, cut="end"), f"200 {WHOLE}", NONE),
     *(
         Row(f"TLS handshake {what}", Reply(200, WHOLE), error, ANY, timeout=0.6, handshake=how, seen=0)
         for what, how, error in (
@@ -192,8 +192,8 @@ ROWS = (
         )
     ),
     *(
-        Row(f"proxy answers CONNECT with {answer.status}", Reply(200, WHOLE), "ProxyError", repeat, connect=answer,
-            seen=0)
+        Row(f"proxy responds to CONNECT with {answer.status}", Reply(200, WHOLE), "ProxyError", repeat,
+            connect=answer, seen=0)
         for answer, repeat in ((Reply(407), NONE), (Reply(403), NONE), (Reply(502), ANY), (Reply(503), ANY))
     ),
     Row("proxy closes on CONNECT", Reply(200, WHOLE), "ProxyError", ANY, connect=Reply.close(), seen=0),
