@@ -17,7 +17,7 @@ COMPARED = ("resilient-session", "mounted Retry", "tenacity", "stamina", "httpx-
 """Those of the README."""
 
 DOCUMENTED = {
-    "deadline for the whole call": ("with waits and body", "no", "between attempts", "between attempts", "no", "no"),
+    "deadline for the whole call": ("waits and body too", "no", "between attempts", "between attempts", "no", "no"),
     "retry quota, breaker, rate limit": ("yes", "no", "no", "no", "no", "no"),
     "a broken download goes on": ("yes", "no", "no", "no", "no", "no"),
 }  # fmt: skip
