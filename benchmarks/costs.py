@@ -227,7 +227,7 @@ def rest(place: Place, scale: float) -> Iterator[dict[str, Any]]:
     sessions = (recipe, resilient_session(backoff_factor=0, logger=None))
     rounds = max(5, round(25 * scale))
     yield compared(
-        "a request answered by 503 and then by 200, no wait",
+        "a request whose responses are 503 and then 200, no wait",
         *(lambda session=session: session.get(f"{place.plain}/flaky") for session in sessions),
         times=100,
         rounds=rounds,

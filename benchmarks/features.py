@@ -47,7 +47,11 @@ def _often(count: int) -> str:
 def _hour(found: dict[str, Any]) -> str:
     if not found["slept"]:
         return "returned at once"
-    return f"{found['slept']:.0f} s asleep" if found["slept"] >= 1 else "repeated at once"
+    return f"{found['slept']:.0f} s asleep" if found["slept"] >= _OWN_WAIT else "ignored"
+
+
+_OWN_WAIT = 60
+"""Seconds; less is no reaction to the header."""
 
 
 def _last(found: dict[str, Any]) -> str:

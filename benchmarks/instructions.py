@@ -36,7 +36,7 @@ CASES = {
     "auth": "the same, with auth",
     "stream": "the same, streamed",
     "redirect": "the same, with a redirect",
-    "retried": "a request answered by 503 and then by 200, no wait",
+    "retried": "a request whose responses are 503 and then 200, no wait",
     "body": "a body of 20 MB",
     "import": "import and one session",
     "first": "import, one session and its first request",
@@ -45,7 +45,7 @@ SESSIONS = {
     "stock": "import requests; session = requests.Session()",
     "ours": "from resilient_session import resilient_session; session = resilient_session()",
 }
-ALONE = "of that, the attempt that was answered by 503"
+ALONE = "of that, the attempt with the 503"
 VALGRIND = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null")
 
 

@@ -9,24 +9,28 @@ from __future__ import annotations
 import json
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from features import met, table, write_features
 from matplotlib import pyplot as plt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 PAGE = DOCS / "what-it-costs.md"
 LESS, MORE = "#2f7d4f", "#b0532b"
 OTHER, OURS = "#8a93a0", "#2f5f9d"
+INKS = {"light": "#222222", "dark": "#dddddd"}
 TICKS = [0.06, 0.1, 0.25, 0.5, 1, 2, 4]
 
 
-def draw(measures: list[dict[str, Any]]) -> None:
+def draw(measures: list[dict[str, Any]], ink: str) -> Any:
     """Draw a bar for each ratio, on a scale on which half and double are as far from 1."""
     drawn = [measure for measure in measures if measure["ratio"]][::-1]
-    figure, axes = plt.subplots(figsize=(9, 0.34 * len(drawn) + 1))
+    figure, axes = plt.subplots(figsize=(5.5, 0.34 * len(drawn) + 1))
     ratios = [measure["ratio"] for measure in drawn]
     axes.barh(
         [measure["name"] for measure in drawn],
@@ -37,41 +41,48 @@ def draw(measures: list[dict[str, Any]]) -> None:
             [measure["ratio"] - measure["spread"][0] for measure in drawn],
             [measure["spread"][1] - measure["ratio"] for measure in drawn],
         ],
-        error_kw={"elinewidth": 0.8, "ecolor": "#555555"},
+        error_kw={"elinewidth": 0.8, "ecolor": ink},
     )
     axes.set_xscale("log")
     axes.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
     axes.minorticks_off()
     axes.set_xlabel("resilient_session() to stock requests: left of 1 is cheaper")
-    axes.axvline(1, color="#333333", linewidth=0.8)
+    axes.axvline(1, color=ink, linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
-    save(figure, "costs.svg")
+    return figure
 
 
-def draw_peers(costs: list[dict[str, Any]]) -> None:
+def draw_peers(costs: list[dict[str, Any]], ink: str) -> Any:
     """Draw what each peer takes, a panel for each measure."""
     names = list(costs[0]["peers"])[::-1]
-    figure, panels = plt.subplots(1, len(costs), figsize=(11, 0.3 * len(names) + 1), sharey=True)
-    for axes, cost in zip(panels, costs, strict=True):
+    figure, grid = plt.subplots(2, 2, figsize=(8.5, 0.66 * len(names) + 1.5), sharey=True)
+    for axes, cost in zip(grid.flat, costs, strict=True):
         for place, name in enumerate(names):
             if name in cost["peers"]:
                 low, middle, high = cost["peers"][name]["taken"]
                 color = OURS if name == names[0] else OTHER
-                axes.barh(place, middle, color=color, xerr=[[middle - low], [high - middle]], ecolor="#333333")
+                axes.barh(place, middle, color=color, xerr=[[middle - low], [high - middle]], ecolor=ink)
             else:
-                axes.text(0, place, " does not retry", va="center", fontsize=8)
-        axes.set_title(textwrap.fill(cost["name"], 24), fontsize=9)
+                axes.text(0, place, " does not retry", va="center")
+        axes.set_title(textwrap.fill(cost["name"], 34), fontsize=10)
         axes.set_xlabel(cost["unit"])
         axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_yticks(range(len(names)), names)
-    save(figure, "peers.svg")
+        axes.set_yticks(range(len(names)), names)
+    figure.tight_layout()
+    return figure
 
 
-def save(figure: Any, name: str) -> None:
-    """Save a picture; the same data make the same file."""
-    mpl.rcParams["svg.hashsalt"] = name.removesuffix(".svg")
-    mpl.rcParams["svg.fonttype"] = "none"
-    figure.savefig(DOCS / "_static" / name, bbox_inches="tight", metadata={"Date": None})
+def save(name: str, drawing: Callable[[Any, str], Any], data: Any) -> None:
+    """Save a picture for pages in light and in dark colours; the same data make the same files."""
+    for scheme, ink in INKS.items():
+        inked = dict.fromkeys(
+            ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), ink
+        )
+        with mpl.rc_context({**inked, "svg.hashsalt": name, "svg.fonttype": "none", "font.size": 10}):
+            figure = drawing(data, ink)
+            path = DOCS / "_static" / f"{name}-{scheme}.svg"
+            figure.savefig(path, bbox_inches="tight", transparent=True, metadata={"Date": None})
+            plt.close(figure)
 
 
 def amount(value: float) -> str:
@@ -86,7 +97,7 @@ def measured_with(versions: dict[str, str]) -> str:
 
 def measures(results: dict[str, Any]) -> str:
     """Draw what `costs.py` measured, and write its table."""
-    draw(results["measures"])
+    save("costs", draw, results["measures"])
     rows = []
     for measure in results["measures"]:
         figures = [f"{amount(measure[kind])} {measure['unit']}" for kind in ("stock", "ours")]
@@ -125,7 +136,7 @@ def memory(results: dict[str, Any]) -> str:
 
 def peers(results: dict[str, Any]) -> str:
     """Draw what `peers.py` measured, and write its tables: what is compared, what it does, what it takes."""
-    draw_peers(results["costs"])
+    save("peers", draw_peers, results["costs"])
     versions = results["versions"]
     compared = [
         [name, written, ", ".join(f"{one} {version}" for one, version in versions[name].items())]
