@@ -31,7 +31,7 @@ PATIENCE = 2.0
 
 COLUMNS = ("what happens", "request", "usual recipe", "resilient")
 GROUPS = (
-    ("An error status", ("status ", "503", "409", "error body")),
+    ("An error status", ("status 4", "status 5", "503", "409", "error body")),
     ("No response", ("no response", "closed with", "reset with", "nonsense", "status line")),
     ("The headers break, or lie", ("headers", "100", "103", "interim", "Content-Length", "two Content-Lengths")),
     ("The body breaks", ("length body", "chunk", "gzip", "deflate", "the response is complete")),
