@@ -15,6 +15,7 @@ import threading
 import pytest
 import requests
 import responses
+import urllib3
 
 from resilient_session import (
     ChunkedEncodingError,
@@ -33,6 +34,8 @@ from resilient_session.testing import FaultServer, Reply
 BODY = random.Random(3).randbytes(700_000)  # noqa: S311 - a body
 SHA256 = hashlib.sha256(BODY).hexdigest()
 ETAG = {"ETag": '"v1"'}
+LOST = 0 if hasattr(urllib3.HTTPResponse, "read1") else 65536
+"""Bytes that a read loses which ends in silence: without `read1` it waits for a whole piece."""
 
 
 class Site:
@@ -586,14 +589,18 @@ def test_silence_is_a_break(tmp_path):
     with FaultServer(default=site) as server:
         download(server.url(), tmp_path / "file", session=session)
     assert (tmp_path / "file").read_bytes() == BODY
-    assert site.asked == [None, "bytes=300000-"]
+    first, second = site.asked
+    assert first is None
+    assert 300_000 - LOST <= int(second[6:-1]) <= 300_000
 
 
 def test_deadline_around_it_holds(tmp_path):
     site = Site(300_000, by="stall")
     with FaultServer(default=site) as server, pytest.raises(DeadlineExceeded), deadline(0.5):
         download(server.url(), tmp_path / "file", session=resilient_session(logger=None))
-    assert (tmp_path / "file.part").read_bytes() == BODY[:300_000]
+    part = (tmp_path / "file.part").read_bytes()
+    assert BODY.startswith(part)
+    assert 300_000 - LOST <= len(part) <= 300_000
 
 
 def test_deadline_of_the_session_is_for_the_head_alone(tmp_path, clock):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from resilient_session._download._part import Part
     from resilient_session._download._progress import Progress
 
-_AT_ONCE = 262144
+_AT_ONCE = 65536
 _OK, _TRANSFORMED, _PARTIAL, _NOT_SATISFIABLE = 200, 203, 206, 416
 
 

@@ -93,16 +93,6 @@ class _GuardedResponse:
         self._check_end(data, amt, decode_content)
         return data
 
-    def read1(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:  # noqa: FBT001
-        """Read as urllib3 does; a body that stops short is no end."""
-        try:
-            data: bytes = super().read1(amt, decode_content)  # type: ignore[misc]
-        except urllib3_exceptions.HTTPError:
-            self._raise_own()
-            raise
-        self._check_end(data, None if amt is None and not data else amt or -1, decode_content)
-        return data
-
     def _raise_own(self) -> None:
         """Raise what became of a body that went on after a break, and broke for good."""
         own = None if self._guard.is_watching else error_of(self)
@@ -117,9 +107,25 @@ class _GuardedResponse:
             raise self._guard.broken()
 
 
+class _GuardedWithRead1(_GuardedResponse):
+    """The same, where urllib3's responses have `read1`; those of 2.0 have not."""
+
+    def read1(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:  # noqa: FBT001
+        """Read as urllib3 does; a body that stops short is no end."""
+        try:
+            data: bytes = super().read1(amt, decode_content)  # type: ignore[misc]
+        except urllib3_exceptions.HTTPError:
+            self._raise_own()
+            raise
+        self._check_end(data, None if amt is None and not data else amt or -1, decode_content)
+        return data
+
+
 @functools.lru_cache(maxsize=64)
 def _guarded(base: type) -> Any:
-    return base if issubclass(base, _GuardedResponse) else mixed(_GuardedResponse, base)
+    if issubclass(base, _GuardedResponse):
+        return base
+    return mixed(_GuardedWithRead1 if hasattr(base, "read1") else _GuardedResponse, base)
 
 
 class Keeper(Protocol):
