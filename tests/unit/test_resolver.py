@@ -316,5 +316,5 @@ def test_interrupt_anywhere_leaves_the_name_to_be_looked_up(kind, name_server, m
         if kind != "in line":  # where no thread ever comes an interrupted lookup waits on
             until(lambda resolver=resolver: not resolver._under_way and not resolver._waiting)
         assert len(resolver._threads) <= 2
-        assert not resolver._lock.locked()
+        until(lambda resolver=resolver: not resolver._lock.locked())  # its threads take it, too, for a moment
     assert interrupts > 30
