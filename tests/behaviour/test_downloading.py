@@ -252,6 +252,7 @@ BAD_NOTES = [
     b'{"whole": ["ETag", "\\"v1\\"", "", 100, false], "digests": {}, "url": "URL"}',
     b'{"whole": ["ETag", "\\"v1\\"", "", 700000, false], "digests": [], "url": "URL"}',
     b'{"whole": ["ETag", "\\"v1\\"", "", 700000, false], "digests": {}, "url": 7}',
+    b'{"whole": ["ETag", "\\"v1\\"", "", 700000, false], "digests": {"md5": "0"}, "url": "URL"}',
 ]
 
 

@@ -17,6 +17,9 @@ Digests: TypeAlias = "Mapping[str, str]"
 _NAMES = {"sha-256": "sha256", "sha-512": "sha512"}
 """The algorithms that RFC 9530 recommends; it has names for others that are insecure."""
 
+ALGORITHMS = frozenset(_NAMES.values())
+"""Their names in `hashlib`."""
+
 _MEMBER = re.compile(r'([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/=]*):(?:;[^,"]*)?')
 
 

@@ -18,6 +18,7 @@ import secrets
 import stat
 from typing import IO, TYPE_CHECKING
 
+from resilient_session._download._digests import ALGORITHMS
 from resilient_session._policy._joining import Whole
 
 if TYPE_CHECKING:
@@ -158,12 +159,9 @@ class Part:
         size = os.fstat(self._file.fileno()).st_size
         try:
             note = json.loads(self._note.read_bytes())
-            whole, digests = (
-                Whole(*note["whole"]),
-                {str(name): str(value) for name, value in note["digests"].items()},
-            )
+            whole, digests = Whole(*note["whole"]), note["digests"]
             is_sound = [*map(type, whole)] in _TYPES and whole.validator.isascii() and whole.validator.isprintable()
-            is_ours = is_sound and note["url"] == self._url
+            is_ours = is_sound and digests.keys() <= ALGORITHMS and note["url"] == self._url
         except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             return
         if is_ours and 0 < size <= (whole.length or size):
