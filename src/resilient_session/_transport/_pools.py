@@ -11,6 +11,7 @@ import copy
 import functools
 import threading
 from contextlib import suppress
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
@@ -25,7 +26,7 @@ from resilient_session._transport._in_flight import current
 from resilient_session._transport._mixin import mixed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from urllib3 import PoolManager
 
@@ -116,11 +117,13 @@ def instrument_proxy(adapter: HTTPAdapter, url: str, proxies: Mapping[str, str])
 
 
 SIZES = ("pool_connections", "pool_maxsize", "pool_block")
+_sizes: Callable[[HTTPAdapter], tuple[Any, ...]] = attrgetter(*(f"_{name}" for name in SIZES))
+"""Names that are made for each look-up would fill the interpreter's cache of attributes, one entry each."""
 
 
 def sizes_of(adapter: HTTPAdapter) -> tuple[Any, ...]:
     """Return what an adapter was told of its pools, in the order of `SIZES`; pickles of `requests` rely on it."""
-    return tuple(getattr(adapter, f"_{name}") for name in SIZES)
+    return _sizes(adapter)
 
 
 def renewed(adapter: HTTPAdapter) -> tuple[PoolManager, dict[str, Any]]:
