@@ -219,8 +219,11 @@ class ResilientSessionInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # i
 
         @functools.wraps(original)
         def request(session: requests.Session, method: str, url: str, *rest: Any, **keywords: Any) -> Response:
-            with _precedence(session, url, is_on=self._observer is observer):
+            inside = _precedence(session, url, is_on=self._observer is observer)
+            try:
                 return original(session, method, url, *rest, **keywords)  # type: ignore[no-any-return]
+            finally:  # no `with` block: contextlib sets an attribute of exceptions, and some take none
+                inside.close()
 
         self._original, self._wrapper = original, request
         cls: Any = requests.Session
@@ -235,18 +238,21 @@ class ResilientSessionInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # i
             cls.request = self._original
 
 
-@contextlib.contextmanager
-def _precedence(session: requests.Session, url: str, *, is_on: bool) -> Any:
-    """Suppress other instrumentations in a call of ours; restore them for a session of others inside of it."""
+def _precedence(session: requests.Session, url: str, *, is_on: bool) -> contextlib.ExitStack:
+    """Suppress other instrumentations in a call of ours; restore them for a session of others inside of it.
+
+    Returns:
+        What to close when the call has ended.
+    """
+    inside = contextlib.ExitStack()
     outside = context.get_value(_OUTSIDE)
-    with contextlib.ExitStack() as stack:
-        if is_on and is_http_instrumentation_enabled() and _is_ours(session, url):
-            token = context.attach(context.set_value(_OUTSIDE, context.get_current()))
-            stack.callback(context.detach, token)
-            stack.enter_context(suppress_http_instrumentation())
-        elif outside is not None and not _is_ours(session, url):  # a hook that fetches a token, say
-            stack.callback(context.detach, context.attach(outside))  # type: ignore[arg-type]
-        yield
+    if is_on and is_http_instrumentation_enabled() and _is_ours(session, url):
+        token = context.attach(context.set_value(_OUTSIDE, context.get_current()))
+        inside.callback(context.detach, token)
+        inside.enter_context(suppress_http_instrumentation())
+    elif outside is not None and not _is_ours(session, url):  # a hook that fetches a token, say
+        inside.callback(context.detach, context.attach(outside))  # type: ignore[arg-type]
+    return inside
 
 
 def _is_ours(session: requests.Session, url: str) -> bool:

@@ -346,14 +346,28 @@ class TestInstrumentor:
     def test_undone_below_another_wrapper_it_does_nothing(self, telemetry, monkeypatch):
         instrumentor = ResilientSessionInstrumentor()
         before = requests.Session.request
+        monkeypatch.setattr(requests.Session, "request", before)  # restored at the end, whatever lies between
         instrumentor.instrument(**telemetry.providers)
         ours = requests.Session.request
         monkeypatch.setattr(requests.Session, "request", lambda *args, **kwargs: ours(*args, **kwargs))
         instrumentor.uninstrument()
         with FaultServer() as server:
             assert resilient_session(logger=None).get(server.url("/")).ok
-        monkeypatch.setattr(requests.Session, "request", before)
         assert telemetry.spans == ()
+
+    def test_error_that_takes_no_attribute_is_raised_as_it_is(self, instrumented):
+        class Closed(Exception):  # noqa: N818
+            __slots__ = ()
+
+            def __setattr__(self, name, value):
+                raise AttributeError(name)
+
+        def body():
+            raise Closed
+            yield b""
+
+        with FaultServer() as server, pytest.raises(Closed):
+            resilient_session(logger=None).put(server.url("/"), data=body())
 
     def test_unknown_scheme_is_refused_as_ever(self, instrumented):
         with pytest.raises(requests.exceptions.InvalidSchema):
