@@ -117,7 +117,7 @@ def test_no_byte_is_requested_twice_after_breaks(fetch, tmp_path, framing, by):
         assert site.sent == len(BODY)
 
 
-@pytest.mark.parametrize("after", range(0, 45, 3))
+@pytest.mark.parametrize("after", [*range(0, 42, 3), 42, 43, 44, 45, 46])
 def test_chunks_cut_at_any_byte(fetch, tmp_path, after):
     site = Site(after, body=b"a short file, in chunks and cut", framing="chunked")
     fetch(site)
@@ -286,6 +286,30 @@ def test_wrong_response_to_a_range_request_leads_to_a_plain_request(from_site, t
     from_site(lambda request: wrong if "Range" in request.headers else site(request))
     assert site.asked == [None]
     assert (tmp_path / "file").read_bytes() == BODY
+
+
+def test_range_that_ends_before_its_end_is_a_break(from_site, tmp_path):
+    """It has no length of its own, and its connection is closed in order."""
+    site = Site(1000)
+
+    def early(request):
+        if request.headers.get("Range") != "bytes=1000-":
+            return site(request)
+        headers = {**ETAG, "Content-Range": "bytes 1000-699999/700000"}
+        return Reply(206, BODY[1000:2000], headers=headers, framing="close")
+
+    from_site(early)
+    assert (tmp_path / "file").read_bytes() == BODY
+    assert site.asked == [None, "bytes=2000-"]
+
+
+def test_server_that_never_sends_the_right_range_does_not_go_on_for_ever(from_site, tmp_path):
+    site = Site(*[1000] * 20)
+    wrong = Reply(206, BODY, headers={**ETAG, "Content-Range": "bytes 0-699999/700000"})
+    with pytest.raises(ChunkedEncodingError, match="the download broke after 0 bytes: the range begins at 0"):
+        from_site(lambda request: wrong if "Range" in request.headers else site(request))
+    assert len(site.asked) == 2
+    assert names(tmp_path) == []
 
 
 def test_link_that_expires_meanwhile_is_followed_anew(from_site, tmp_path):
