@@ -303,6 +303,22 @@ def test_range_that_ends_before_its_end_is_a_break(from_site, tmp_path):
     assert site.asked == [None, "bytes=2000-"]
 
 
+def test_length_once_learned_holds(from_site, tmp_path):
+    """Two ranges that name different lengths are not of one file."""
+    site, asked = Site(1000, framing="chunked"), []
+
+    def lying(request):
+        asked.append(request.headers.get("Range"))
+        if len(asked) != 2:
+            return site(request)
+        start = int(asked[1][6:-1])
+        return Reply(206, b"?", headers={**ETAG, "Content-Range": f"bytes {start}-{start}/700001"})
+
+    from_site(lying)
+    assert (tmp_path / "file").read_bytes() == BODY
+    assert asked[2:] == [f"bytes={int(asked[1][6:-1]) + 1}-", None]
+
+
 def test_server_that_never_sends_the_right_range_does_not_go_on_for_ever(from_site, tmp_path):
     site = Site(*[1000] * 20)
     wrong = Reply(206, BODY, headers={**ETAG, "Content-Range": "bytes 0-699999/700000"})
@@ -678,7 +694,7 @@ def test_where_nothing_can_be_locked_each_run_has_a_file_of_its_own(from_site, t
     with pytest.raises(ChunkedEncodingError):
         from_site(Site(300_000), session=resilient_session(total=0, logger=None))
     assert names(tmp_path) == []
-    from_site(Site(1000))
+    from_site(Site(1000, framing="chunked"))
     assert (tmp_path / "file").read_bytes() == BODY
     assert names(tmp_path) == ["file"]
 

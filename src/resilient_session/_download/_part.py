@@ -22,7 +22,7 @@ from resilient_session._download._digests import ALGORITHMS
 from resilient_session._policy._joining import Whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from typing_extensions import Self
@@ -95,8 +95,14 @@ class Part:
         self._file.truncate(0)
         self._file.seek(0)
         self.size, self.whole, self.digests = 0, whole, digests
-        if whole is not None and not self._is_private:
-            self._write_note({"url": self._url, "whole": [*whole], "digests": {**digests}})
+        self._note_down()
+
+    def learn_length(self, whole: Whole) -> None:
+        """Note the length of a version whose length was not known: what has another one is no part of it."""
+        if not self._is_private:
+            self._note.unlink(missing_ok=True)
+        self.whole = whole
+        self._note_down()
 
     def write(self, data: bytes) -> None:
         """Add bytes at the end."""
@@ -169,7 +175,11 @@ class Part:
             self.size = size - 1  # there is a byte to request, even if the whole was received
             self._file.seek(self.size)
 
-    def _write_note(self, note: Mapping[str, object]) -> None:
+    def _note_down(self) -> None:
+        """Write the note, where there is none."""
+        if self.whole is None or self._is_private:
+            return
+        note = {"url": self._url, "whole": [*self.whole], "digests": {**self.digests}}
         descriptor = os.open(self._note, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             json.dump(note, file)

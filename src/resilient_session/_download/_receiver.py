@@ -127,6 +127,8 @@ class Receiver:
         if part.whole is not None and part.size and status in {_PARTIAL, _NOT_SATISFIABLE}:
             refusal = part_of(part.whole, part.size, status, headers, is_untouched=False)
             if isinstance(refusal, Joined):
+                if part.whole.length is None:
+                    part.learn_length(part.whole._replace(length=refusal.length))
                 self._join(response, refusal)
                 return refusal.end
             part.begin(None, {})
