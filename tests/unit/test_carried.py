@@ -32,6 +32,25 @@ def answer(status=503, **headers):
     return HTTPResponse(status=status, headers=headers, preload_content=False)
 
 
+def test_count_changes_what_the_constructor_would_change():
+    """`increment` copies without the constructor; a subclass may have its own."""
+
+    class Subclass(CarriedRetry):
+        made = 0
+
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            type(self).made += 1
+
+    given = {"total": 3, "read": 2, "redirect": None, "schedule": SCHEDULE, "status_forcelist": [503]}
+    counts = {"total": 2, "connect": None, "read": 2, "redirect": None, "status": None, "other": 1, "history": (1,)}
+    ours, theirs = CarriedRetry(**given), Subclass(**given)
+    assert vars(ours.new(**counts)) == vars(theirs.new(**counts))
+    assert (ours.total, ours.history) == (3, ())
+    assert type(ours.new(**counts)) is CarriedRetry
+    assert Subclass.made == 2
+
+
 def test_the_options_become_a_retry():
     retries = carried(
         total=7,

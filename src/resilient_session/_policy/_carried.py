@@ -40,6 +40,10 @@ class CarriedRetry(urllib3.Retry):
 
     def new(self, **kw: Any) -> Self:
         """Copy with changes; `increment` does this for each retry."""
+        if kw.keys() == _COUNTS and type(self) is CarriedRetry:  # `increment`, a tenth as expensive as `__init__`
+            counted = type(self).__new__(type(self))
+            vars(counted).update(vars(self), **kw)
+            return counted
         schedule = self.schedule
         if schedule is not None and kw.keys() & {"backoff_factor", "backoff_max"}:
             factor, ceiling = kw.get("backoff_factor", schedule.factor), kw.get("backoff_max", schedule.ceiling)
@@ -51,6 +55,10 @@ class CarriedRetry(urllib3.Retry):
         if self.schedule is None:
             return super().get_backoff_time()
         return self.schedule.wait(len(self.history)) if self.history else 0.0
+
+
+_COUNTS = {"total", "connect", "read", "redirect", "status", "other", "history"}
+"""What `increment` changes."""
 
 
 class _NoMethods(frozenset[str]):
