@@ -15,7 +15,8 @@ from resilient_session._stages import END
 from resilient_session._time import monotonic
 from resilient_session._transport._body_guard import guard
 from resilient_session._transport._in_flight import InFlight, flying
-from resilient_session._tried import Tried, failure_of, find_response
+from resilient_session._transport._late_response import complete
+from resilient_session._tried import Tried, failure_of, find_response, in_urllib3s_terms
 
 if TYPE_CHECKING:
     from resilient_session._call._outgoing import Outgoing
@@ -174,10 +175,10 @@ def allowed(tried: Tried, verdict: Retry | Stop) -> tuple[Tried, Retry | Stop]:
     is_good = type(verdict) is Stop and not verdict.failed
     if not in_flight.observed or (is_good and tried.failure is None and outgoing.admission is None):
         return tried, verdict
-    response = tried.response
+    response = in_urllib3s_terms(tried.response)
     seen = Seen(
         _cause(tried, verdict),
-        None if response is None else response.status_code,
+        None if response is None else response.status,
         {} if response is None else response.headers,
         outgoing.call.options["clock"].now() - tried.start,
         reused=response is None and "connect" not in in_flight.trail,
@@ -201,5 +202,5 @@ def _says(tried: Tried, name: Literal["retry_if", "give_up_if"]) -> bool:
     says: object = False
     if function is not None and tried.response is not None and tried.is_response:
         with dropping(name, options["logger"], tried.outgoing.request):
-            says = function(tried.response)
+            says = function(complete(tried.response))
     return bool(says)

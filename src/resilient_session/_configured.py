@@ -20,7 +20,8 @@ from resilient_session._policy._carried import changed, options_from, retry_from
 from resilient_session._policy._decision import Rules
 from resilient_session._transport._hidden_retries import SEND_ONCE
 from resilient_session._transport._in_flight import current
-from resilient_session._transport._known_pools import KnownPools, PoolFindingAdapter
+from resilient_session._transport._known_pools import KnownPools
+from resilient_session._transport._late_response import LateAdapter
 from resilient_session._transport._pools import SIZES, renewed, sizes_of
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ POSITIONAL = ("pool_connections", "pool_maxsize", "max_retries", "pool_block")
 """The parameters that `HTTPAdapter` takes by position, as this class does."""
 
 
-class ConfiguredHTTPAdapter(PoolFindingAdapter):
+class ConfiguredHTTPAdapter(LateAdapter):
     """An `HTTPAdapter` that is made from the options of this library.
 
     Args:

@@ -121,7 +121,7 @@ class Tried:
         return Outcome(
             method=str(request.method),
             url=str(request.url),
-            response=_in_urllib3s_terms(self.response) if self.is_response else None,
+            response=in_urllib3s_terms(self.response) if self.is_response else None,
             failure=None if self.is_response else self.failure,
             wanted=wanted,
             given_up=given_up,
@@ -206,7 +206,7 @@ def find_response(tried: Tried, request: PreparedRequest) -> None:
         tried.failure = failure._replace(is_for_status=True, status=tried.response.status_code)
 
 
-def _in_urllib3s_terms(response: Response | None) -> BaseHTTPResponse | None:
+def in_urllib3s_terms(response: Response | None) -> BaseHTTPResponse | None:
     """Return a response as urllib3 has it; one that another adapter made need not have come from urllib3."""
     raw: Any = getattr(response, "raw", None)
     if response is None or type(raw) is HTTPResponse or isinstance(raw, BaseHTTPResponse):  # the latter is slow

@@ -14,6 +14,7 @@ from resilient_session._errors import RetriesExhausted
 from resilient_session._events import attempts_behind
 from resilient_session._policy._failure import append_hint
 from resilient_session._tracebacks import clear_frames
+from resilient_session._transport._late_response import complete
 from resilient_session._transport._reading import keep_body
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def deliver(response: Response, outgoing: Outgoing, verdict: Stop, in_flight: In
         requests.exceptions.RetryError: retries are exhausted on its status, and `raise_on_status` is set.
     """
     call = outgoing.call
+    complete(response)
     response.attempts = tuple(call.attempts)  # type: ignore[attr-defined]
     if type(response.raw) is HTTPResponse or isinstance(response.raw, BaseHTTPResponse):
         response.raw.retries = call.retries

@@ -62,7 +62,7 @@ def guard(response: Response, in_flight: InFlight, *, streamed: bool) -> None:
     raw: Any = response.raw
     if not issubclass(type(raw), HTTPResponse) or "stream" in vars(raw):  # made by somebody else
         return
-    coded = "content-encoding" in response.headers
+    coded = "content-encoding" in raw.headers
     length = raw.length_remaining
     is_read_by_others = streamed or is_redirect(response)
     if is_read_by_others or coded or raw.chunked or length is None or length > PIECE:
