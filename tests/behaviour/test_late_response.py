@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 
 import pytest
 import requests
@@ -200,3 +202,19 @@ def test_what_is_not_there_yet_comes_when_it_is_needed(session):
         assert type(late) is Response
         assert late.encoding == "latin-1"
         assert late.text == "sorry"
+
+
+@pytest.mark.parametrize("name", ["build_response", "send", "request_url", "get_connection_with_tls_context"])
+def test_import_while_a_method_of_requests_is_mocked(name):
+    """Not every patch is a function."""
+    code = f"""if True:
+        from unittest import mock
+        from requests.adapters import HTTPAdapter
+        with mock.patch.object(HTTPAdapter, {name!r}):
+            import resilient_session
+        from resilient_session.testing import FaultServer, Reply
+        with FaultServer(Reply(503), default=Reply(200)) as server:
+            session = resilient_session.resilient_session(backoff_factor=0, logger=None)
+            assert session.get(server.url()).status_code == 200
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)  # noqa: S603 - our own

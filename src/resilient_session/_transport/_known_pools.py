@@ -20,7 +20,7 @@ from urllib3.connection import port_by_scheme
 from resilient_session._named_tuple import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import TypeAlias
 
     import urllib3
@@ -55,8 +55,16 @@ def _managing() -> tuple[Any, ...]:
 
 _MANAGING = _managing()
 _OWN = frozenset({"connection_from_host", "connection_from_context", "connection_from_pool_key"})
-_MAKERS = {getattr(one, "__globals__", {}).get("__name__") for one in (*_METHODS.values(), *_MANAGING)}
-_ARE_STOCK = not _MAKERS - {"requests.adapters", "requests.utils", "urllib3.poolmanager"}
+
+
+def are_defined_in(modules: set[str], functions: Iterable[object]) -> bool:
+    """Whether functions were defined in these modules; whatever else somebody put in their place was not."""
+    return modules.issuperset(getattr(one, "__globals__", {}).get("__name__") for one in functions)
+
+
+_ARE_STOCK = are_defined_in(
+    {"requests.adapters", "requests.utils", "urllib3.poolmanager"}, (*_METHODS.values(), *_MANAGING)
+)
 """Whether none of these was patched when this module was imported."""
 
 

@@ -14,7 +14,7 @@ from requests import Response
 from requests.adapters import HTTPAdapter
 
 from resilient_session._transport._in_flight import current
-from resilient_session._transport._known_pools import PoolFindingAdapter
+from resilient_session._transport._known_pools import PoolFindingAdapter, are_defined_in
 
 if TYPE_CHECKING:
     import urllib3
@@ -24,7 +24,7 @@ _FIRST_ERROR = 400
 """Responses below this status hardly ever fail, and the caller gets them."""
 
 _BUILD, _SEND = HTTPAdapter.build_response, HTTPAdapter.send
-_ARE_STOCK = {one.__globals__["__name__"] for one in (_BUILD, _SEND)} == {"requests.adapters"}
+_ARE_STOCK = are_defined_in({"requests.adapters"}, (_BUILD, _SEND))
 """Whether neither was patched when this module was imported."""
 
 
