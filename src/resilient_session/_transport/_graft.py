@@ -252,7 +252,7 @@ class Graft:
 
         `HTTPConnection.close` would close the response, too, which the user holds.
         """
-        file._inner.close()  # noqa: SLF001
+        file.release()
         raw: Any = self._raw()
         connection = raw._connection  # noqa: SLF001
         raw._connection = None  # noqa: SLF001

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import io
 import re
 import socket
 from typing import TYPE_CHECKING, Any
@@ -42,11 +41,6 @@ _NEWLINE = ord("\n")
 class ClampedIO(socket.SocketIO):
     """A socket file whose reads end in time.
 
-    Args:
-        inner: the socket file it replaces.
-        in_flight: knows how much time is left.
-        timed: the object that has the socket's timeout.
-
     Attributes:
         ended: whether the other side has closed the connection.
         count: the bytes that came so far.
@@ -54,16 +48,28 @@ class ClampedIO(socket.SocketIO):
     """
 
     _sock: Any  # the socket; NTLM and Kerberos authentication look for it under this name
+    _timed: Any
+    _held: Any
+    _in_flight: InFlight
+    _last = 0
+    ended = False
+    is_over = False
+    count = 0
 
-    def __init__(self, inner: Any, in_flight: InFlight, timed: Any) -> None:
-        super().__init__(inner._sock, "r")  # noqa: SLF001 - see above
-        self._inner = inner
-        self._timed = timed
-        self._in_flight = in_flight
-        self._last = 0
-        self.ended = False
-        self.is_over = False
-        self.count = 0
+    @classmethod
+    def made_of(cls, file: Any, in_flight: InFlight, timed: Any) -> ClampedIO:
+        """Change the class of the socket file under a response, which costs less than another file above it.
+
+        Args:
+            file: the file, as the standard library made it.
+            in_flight: knows how much time is left.
+            timed: the object that has the socket's timeout.
+        """
+        file.__class__ = cls
+        file._held = file._sock  # noqa: SLF001 - its own by now
+        file._timed = timed  # noqa: SLF001
+        file._in_flight = in_flight  # noqa: SLF001
+        return file  # type: ignore[no-any-return]
 
     @property
     def ended_inside_a_line(self) -> bool:
@@ -91,10 +97,15 @@ class ClampedIO(socket.SocketIO):
         return count
 
     def close(self) -> None:
-        """Release the socket through the original file, which the socket counts."""
-        self._inner.close()
         super(socket.SocketIO, self).close()
+        self.release()
         self._sock = self._timed = None
+
+    def release(self) -> None:
+        """Release the socket that it was made for, once: a socket counts its files."""
+        held, self._held = self._held, None
+        if held is not None:
+            held._decref_socketios()
 
 
 def _timed(sock: Any) -> Any:
@@ -113,12 +124,11 @@ class ClampedResponse(http.client.HTTPResponse):
         self._end: int | None = None
         in_flight = current()
         raw = getattr(self.fp, "raw", None)
-        if in_flight is not None and isinstance(raw, socket.SocketIO):
+        if in_flight is not None and type(raw) is socket.SocketIO:
             timed = _timed(sock)
             in_flight.expect_head(timed.gettimeout())
             self._in_flight = in_flight
-            self._file = ClampedIO(self.fp.detach(), in_flight, timed)
-            self.fp = io.BufferedReader(self._file)
+            self._file = ClampedIO.made_of(raw, in_flight, timed)
 
     def begin(self) -> None:
         """Read the status line and the headers, once."""
