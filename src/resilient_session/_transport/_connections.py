@@ -118,6 +118,7 @@ class ResilientConnection(PlainFields):
             in_flight.observed = True
             in_flight.enter("send")
         self._failed_with: Exception | None = None
+        self._puts_plainly = self._is_put_plainly()
         try:
             super().request(*args, **kwargs)  # type: ignore[misc]
         except Exception as error:
@@ -126,6 +127,7 @@ class ResilientConnection(PlainFields):
             raise
         finally:
             self._requesting = self._failed_with = None
+            self._puts_plainly = False
 
     def send(self, data: Any) -> None:
         """Send a part of a request. From its first byte on, the server may have acted."""

@@ -105,7 +105,7 @@ class ClampedIO(socket.SocketIO):
         """Release the socket that it was made for, once: a socket counts its files."""
         held, self._held = self._held, None
         if held is not None:
-            held._decref_socketios()
+            held._decref_socketios()  # noqa: SLF001 - what `SocketIO.close` calls
 
 
 def _timed(sock: Any) -> Any:
@@ -145,18 +145,19 @@ class ClampedResponse(http.client.HTTPResponse):
         head = None if self._file is None or shows_its_work else plain_head(self.fp.peek())
         if head is None:
             return False
-        self.fp.read(head.size)
+        size, self.status, self.reason, self.headers, self.chunked, length, closes = head
+        self.fp.read(size)
         self._in_flight.head_is_complete()
         self.version = 11
-        self.code = self.status = head.status
-        self.reason = head.reason
-        self.headers = self.msg = head.message
-        has_body = head.status not in BODILESS and self._method != "HEAD"  # type: ignore[attr-defined]
-        self.chunked = head.chunked and head.status not in BODILESS
+        self.code = self.status
+        self.msg = self.headers
+        has_body = self.status not in BODILESS and self._method != "HEAD"  # type: ignore[attr-defined]
         self.chunk_left = None
-        self.length = head.length if has_body else 0
-        self._end = None if self.length is None else head.size + self.length
-        self.will_close = head.closes or (not head.chunked and self.length is None)
+        self.length = length if has_body else 0
+        self._end = None if self.length is None else size + self.length
+        self.will_close = closes or (not self.chunked and self.length is None)
+        if self.status in BODILESS:
+            self.chunked = False
         return True
 
     def _begin_line_by_line(self) -> None:
