@@ -11,11 +11,24 @@ import ssl
 import sys
 
 BIG = b"x" * 20_000_000
+USUAL = (
+    "Date: Fri, 27 Nov 2026 08:00:00 GMT",
+    "Server: nginx",
+    "Connection: keep-alive",
+    "Cache-Control: no-cache, no-store, must-revalidate",
+    "Vary: Accept-Encoding",
+    "X-Request-Id: 7d0f6a34-2a62-4a11-8b7c-1f6f2f9c5d1e",
+    "X-Content-Type-Options: nosniff",
+    "X-Frame-Options: DENY",
+    "Referrer-Policy: no-referrer",
+    "Strict-Transport-Security: max-age=31536000; includeSubDomains",
+)
+"""What an API behind a proxy sends beside the length and the type."""
 
 
 def answer(status: str, body: bytes = b"ok", *headers: str) -> bytes:
     """Put an answer together."""
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, *USUAL, "", ""]
     return "\r\n".join(lines).encode() + body
 
 
@@ -27,7 +40,7 @@ ANSWERS = {
     b"/big": answer("200 OK", BIG),
 }
 OK = answer("200 OK", b"ok", "Content-Type: text/plain")
-CLOSING = answer("200 OK", b"ok", "Connection: close")
+CLOSING = OK.replace(b"keep-alive", b"close")
 FLAKY = itertools.cycle((True, False))  # on whatever connection: not every client keeps the one that failed
 
 

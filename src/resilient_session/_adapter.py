@@ -13,7 +13,7 @@ What one attempt is, `_attempt` knows; what follows from it, `_policy`; how a ca
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from resilient_session._attempt import attempt, settle
 from resilient_session._call._continuing import resume, suspend
@@ -87,7 +87,9 @@ class TimeoutHTTPAdapter(ConfiguredHTTPAdapter):
                 the attempts behind it.
         """
         call = resume(request) or self._new_call(request, report)
-        arguments = SendArguments(stream=bool(stream), timeout=timeout, verify=verify, cert=cert, proxies=proxies)
+        arguments: SendArguments = {
+            "stream": bool(stream), "timeout": timeout, "verify": verify, "cert": cert, "proxies": proxies,
+        }  # fmt: skip
         try:
             tried, verdict = until_it_ends(Outgoing(call, request, arguments), self._transport())
             outgoing = tried.outgoing
@@ -111,10 +113,10 @@ class TimeoutHTTPAdapter(ConfiguredHTTPAdapter):
         is_plain = sends_plainly(type(self), TimeoutHTTPAdapter)  # type: ignore[arg-type]  # mypy doubts that classes hash
         return Transport(self._send_once, self, is_plain=is_plain)
 
-    def _send_once(self, request: PreparedRequest, **arguments: Any) -> Response:
+    def _send_once(self, request: PreparedRequest, arguments: SendArguments) -> Response:
         if arguments["proxies"]:
             instrument_proxy(self, str(request.url), arguments["proxies"])
-        response = super().send(request, **arguments)
+        response = super().send(request, **arguments)  # type: ignore[arg-type]
         response.connection = self
         return response
 

@@ -14,7 +14,7 @@ from resilient_session._policy._failure import users_own
 from resilient_session._stages import END
 from resilient_session._time import monotonic
 from resilient_session._transport._body_guard import guard
-from resilient_session._transport._in_flight import InFlight, flying
+from resilient_session._transport._in_flight import InFlight
 from resilient_session._transport._late_response import complete
 from resilient_session._tried import Tried, failure_of, find_response, in_urllib3s_terms
 
@@ -53,9 +53,9 @@ def attempt(outgoing: Outgoing, transport: Transport) -> Tried:
     if not transport.is_plain and request is outgoing.request:
         request = request.copy()  # some adapters change what they send, and each attempt begins anew
     try:
-        with flying(in_flight):
+        with in_flight:
             in_flight.clamp(None)  # without any time left nothing is sent
-            response = transport.send(request, **outgoing.arguments)
+            response = transport.send(request, outgoing.arguments)
     except Exception as error:  # noqa: BLE001 - raised again, or repeated
         tried.failure = failure_of(error, tried)
         find_response(tried, request)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from requests.adapters import BaseAdapter
     from typing_extensions import Self
 
+    from resilient_session._call._outgoing import SendArguments
     from resilient_session._config._settings import Settings
 
 _OWN = ("inner", "_settings", "_limits", "_known_pools", "_retry", "_rules", "_session", "_of_parent")
@@ -99,11 +100,12 @@ class DrivenHTTPAdapter(LoggingHTTPAdapter):
         is_plain = is_http_adapter and "send" not in vars(inner) and sends_plainly(type(inner))  # type: ignore[arg-type]
         return Transport(self._send_once, inner, is_plain=is_plain)
 
-    def _send_once(self, request: PreparedRequest, **arguments: Any) -> Response:
+    def _send_once(self, request: PreparedRequest, arguments: SendArguments) -> Response:
         inner, in_flight = self.inner, current()
         if not isinstance(inner, HTTPAdapter):
             if arguments["timeout"] is None and in_flight is not None:
-                arguments["timeout"] = in_flight.timeouts  # it has no pool of ours that would set the default
+                # it has no pool of ours that would set the default
+                arguments = {**arguments, "timeout": in_flight.timeouts}
         elif arguments["proxies"]:
             instrument_proxy(inner, str(request.url), arguments["proxies"])
         response: Response = inner.send(request, **arguments)

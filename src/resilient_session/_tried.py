@@ -117,19 +117,19 @@ class Tried:
 
     def outcome(self, *, wanted: bool = False, given_up: bool = False) -> Outcome:
         """Return the attempt as the policy sees it, with what `retry_if` and `give_up_if` returned."""
-        request = self.outgoing.request
-        return Outcome(
-            method=str(request.method),
-            url=str(request.url),
-            response=in_urllib3s_terms(self.response) if self.is_response else None,
-            failure=None if self.is_response else self.failure,
-            wanted=wanted,
-            given_up=given_up,
-            keyed=self.outgoing.keyed,
-            repeatable=self.outgoing.body.repeatable,
-            now=wall_time(),
-            left=self.in_flight.left(),
-            pool=None if self.failure is None else self.in_flight.pool,
+        outgoing, is_response = self.outgoing, self.is_response
+        return Outcome(  # in order: by name, it takes twice as long
+            str(outgoing.request.method),
+            str(outgoing.request.url),
+            in_urllib3s_terms(self.response) if is_response else None,
+            None if is_response else self.failure,
+            wanted,
+            given_up,
+            outgoing.keyed,
+            outgoing.body.repeatable,
+            wall_time(),
+            self.in_flight.left(),
+            None if self.failure is None else self.in_flight.pool,
         )
 
     def read(self) -> Tried:

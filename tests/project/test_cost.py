@@ -22,7 +22,7 @@ from urllib3.util import parse_url
 from resilient_session import resilient_session
 from resilient_session._time import SystemClock, Timeouts
 from resilient_session._transport._connections import connection_class
-from resilient_session._transport._in_flight import InFlight, flying
+from resilient_session._transport._in_flight import InFlight
 from resilient_session.testing import FaultServer, Reply
 
 OLDEST = not hasattr(HTTPAdapter, "build_connection_pool_key_attributes")
@@ -126,7 +126,7 @@ def calls_of_connect(connection_class, url):
     """Count the calls of a new connection, as an attempt makes it."""
 
     def connect():
-        with flying(InFlight(None, Timeouts(5, 5), None, SystemClock())):
+        with InFlight(None, Timeouts(5, 5), None, SystemClock()):
             connection.connect()
         connection.close()
 

@@ -6,7 +6,7 @@ from urllib3 import Retry
 
 from resilient_session._time import SystemClock, Timeouts
 from resilient_session._transport._hidden_retries import SEND_ONCE, hide_retries
-from resilient_session._transport._in_flight import InFlight, flying
+from resilient_session._transport._in_flight import InFlight
 
 OWN = Retry(7)
 
@@ -49,7 +49,7 @@ def adapter_of(cls):
 def test_retries_are_hidden_in_an_attempt_and_its_own_outside(cls):
     adapter = adapter_of(cls)
     assert adapter.max_retries is OWN if cls is not Computed else adapter.max_retries.total == 7
-    with flying(InFlight(adapter, Timeouts(1, 1), None, SystemClock())):
+    with InFlight(adapter, Timeouts(1, 1), None, SystemClock()):
         assert adapter.max_retries is SEND_ONCE
         assert cls().max_retries is not SEND_ONCE
     assert adapter.max_retries.total == 7

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 _IN_MEMORY = (bytes, str, bytearray, memoryview, type(None))
+_USUAL = frozenset({bytes, str, type(None)})
 
 
 class Body:
@@ -27,10 +28,19 @@ class Body:
 
     def __init__(self, content: object) -> None:
         self._content: Any = content
-        self._position = _position(content) if hasattr(content, "read") else None
-        self._extent = None if self._position is None else _extent(content, self._position)
-        lasting = isinstance(content, (*_IN_MEMORY, Sequence)) and not hasattr(content, "read")
-        self.repeatable = lasting or self._position is not None
+        self._position: int | None = None
+        self._extent: object = None
+        self.repeatable = type(content) in _USUAL or self._is_repeatable(content)
+
+    def _is_repeatable(self, content: object) -> bool:
+        """Return whether a body can be sent again, and note where a file begins."""
+        if not hasattr(content, "read"):
+            return isinstance(content, (*_IN_MEMORY, Sequence))
+        self._position = _position(content)
+        if self._position is None:
+            return False
+        self._extent = _extent(content, self._position)
+        return True
 
     def rewind(self) -> bool:
         """Rewind the body to where it was.

@@ -51,7 +51,7 @@ def hand_over(cookies: tuple[str, ...], response: Response) -> None:
     """
     original: Any = getattr(response.raw, "_original_response", None)
     message: Any = getattr(original, "msg", None)
-    if not cookies or not hasattr(message, "get_all"):
+    if not hasattr(message, "get_all"):
         return
     folder = urlsplit(str(getattr(response.request, "url", ""))).path.rpartition("/")[0] or "/"
     latest: dict[tuple[str, str, str], str] = {}

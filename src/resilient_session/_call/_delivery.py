@@ -43,7 +43,8 @@ def deliver(response: Response, outgoing: Outgoing, verdict: Stop, in_flight: In
     response.attempts = tuple(call.attempts)  # type: ignore[attr-defined]
     if type(response.raw) is HTTPResponse or isinstance(response.raw, BaseHTTPResponse):
         response.raw.retries = call.retries
-    cookies.hand_over(outgoing.set_cookies, response)
+    if outgoing.set_cookies:
+        cookies.hand_over(outgoing.set_cookies, response)
     if in_flight is not None:
         _end(outgoing, response, in_flight)
     if verdict.exhausted and call.retries.raise_on_status:

@@ -13,6 +13,7 @@ Five questions, in this order. The first "no" ends the call, and its reason name
 from __future__ import annotations
 
 import random
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from resilient_session._errors import DeadlineExceeded
@@ -162,14 +163,19 @@ def _call_for_retry(outcome: Outcome, retries: urllib3.Retry) -> str | Stop:
     if outcome.failure is not None:
         return _hopeless(outcome.failure) or _described(outcome.failure)
     response = cast("BaseHTTPResponse", outcome.response)
-    status = f"status {response.status}"
     if outcome.wanted:
-        return f"{status} (retry_if returned True)"
+        return f"status {response.status} (retry_if returned True)"
     asked = server_delay.should_retry(response.headers) if response.status >= _FIRST_ERROR else None
     if asked is not None:
-        said = f"{status} with x-should-retry: {str(asked).lower()}"
+        said = f"status {response.status} with x-should-retry: {str(asked).lower()}"
         return said if asked else Stop(said, "done", failed=False)
-    return status if carried.wants_retry(retries, outcome.method, response) else Stop(status, "done", failed=False)
+    is_wanted = carried.wants_retry(retries, outcome.method, response)
+    return f"status {response.status}" if is_wanted else _done(response.status)
+
+
+@lru_cache(maxsize=64)
+def _done(status: int) -> Stop:
+    return Stop(f"status {status}", "done", failed=False)
 
 
 def _hopeless(failure: Failure) -> Stop | None:

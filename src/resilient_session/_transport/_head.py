@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _ALLOWED = bytes({*range(0x20, 0x7F), *range(0x80, 0x100), *b"\t"})
 """What the lines of a plain head consist of."""
 
+_BLANK = " \t"
 _COMPOSED = ("message/", "multipart/")
 """Types for which `email.parser` looks into the body."""
 
@@ -47,8 +48,10 @@ def plain_head(came: bytes) -> Head | None:
         return None
     fields, by_name = [], {}
     for one in lines:
-        name, colon, value = one.partition(":")
-        value = value.lstrip(" \t")
+        name, colon, value = one.partition(": ")
+        if not colon or value[:1] in _BLANK:
+            name, colon, value = one.partition(":")
+            value = value.lstrip(_BLANK)
         fields.append((name, value))
         by_name[name.lower() if colon else ""] = value
     coding, length = by_name.get("transfer-encoding"), by_name.get("content-length")

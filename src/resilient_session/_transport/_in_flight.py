@@ -44,9 +44,9 @@ class InFlight:
     """
 
     __slots__ = (
-        "_deadline", "_head_end", "clock", "cut_short", "default_timeouts", "failed_connects", "idle_limit",
-        "observed", "pool", "received", "sender", "share_tls", "stage", "timeouts", "trail", "users_error",
-        "written",
+        "_deadline", "_head_end", "_token", "clock", "cut_short", "default_timeouts", "failed_connects",
+        "idle_limit", "observed", "pool", "received", "sender", "share_tls", "stage", "timeouts", "trail",
+        "users_error", "written",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - each is a fact of the attempt
@@ -78,6 +78,14 @@ class InFlight:
         self.cut_short = False
         self._deadline = deadline
         self._head_end: float | None = None
+
+    def __enter__(self) -> None:
+        """Let connections find the attempt, in this context."""
+        self._token: Any = _current.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
+        self._token = self.sender = None  # or a response would keep its context and its adapter alive
 
     def enter(self, stage: str) -> None:
         """Begin a stage."""
@@ -126,26 +134,6 @@ class InFlight:
 
 
 _current: ContextVar[InFlight | None] = ContextVar("resilient_session_in_flight", default=None)
-
-
-class flying:  # noqa: N801 - reads as a statement
-    """Let connections find the attempt in flight inside a block.
-
-    A generator would do, except for exceptions that take no attribute: contextlib sets one.
-    """
-
-    __slots__ = ("_in_flight", "_token")
-
-    def __init__(self, in_flight: InFlight) -> None:
-        self._in_flight = in_flight
-
-    def __enter__(self) -> None:
-        self._token = _current.set(self._in_flight)
-
-    def __exit__(self, *_: object) -> None:
-        _current.reset(self._token)
-        self._in_flight.sender = None  # or a response would keep its adapter alive
-
 
 current = _current.get
 """Returns the attempt in flight in this context, or None."""

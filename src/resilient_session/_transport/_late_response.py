@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from requests import Response
 from requests.adapters import HTTPAdapter
 
+from resilient_session._transport._cookieless import built
 from resilient_session._transport._in_flight import current
 from resilient_session._transport._known_pools import PoolFindingAdapter, are_defined_in
 
@@ -60,7 +61,9 @@ class LateAdapter(PoolFindingAdapter):
         """Return the response of `requests` for one of urllib3; for an attempt in flight that failed, later."""
         if resp.status >= _FIRST_ERROR and self._may_wait(resp):
             return LateResponse(self, req, resp)
-        return super().build_response(req, resp)
+        build: Any = super().build_response
+        is_stock = _ARE_STOCK and getattr(build, "__func__", None) is _BUILD
+        return built(build, req, resp) if is_stock else build(req, resp)
 
     def _may_wait(self, resp: urllib3.BaseHTTPResponse) -> bool:
         """Whether nobody but our own loop sees the response before it is complete."""
