@@ -50,7 +50,7 @@ SHAPES: dict[str, Callable[[requests.Session, str], object]] = {
     "auth": lambda session, url: session.get(url, auth=("user", "password")),
     "stream": lambda session, url: list(session.get(url, stream=True).iter_content(1024)),
     "redirect": lambda session, url: session.get(f"{url}/redirect"),
-    "retried": lambda session, url: session.get(f"{url}/flaky"),
+    "retried": lambda session, url: session.get(f"{url}/flaky/1"),
     "body": lambda session, url: session.get(f"{url}/big"),
 }
 """What a case does; `variables` is happy, in an environment with 60 more variables."""

@@ -41,11 +41,16 @@ ANSWERS = {
 }
 OK = answer("200 OK", b"ok", "Content-Type: text/plain")
 CLOSING = OK.replace(b"keep-alive", b"close")
-FLAKY = itertools.cycle((True, False))  # on whatever connection: not every client keeps the one that failed
+FLAKY = {
+    f"/{kind}/{failures}".encode(): itertools.cycle((*(True,) * failures, False))
+    for kind in ("flaky", "resets")
+    for failures in (1, 3)
+}
+"""Paths of which so many requests fail before one succeeds, on whatever connection: not every client keeps one."""
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer the requests of one connection. Of ``/flaky`` each other one is answered with 503."""
+    """Answer the requests of one connection. Some paths fail: see `FLAKY`."""
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
@@ -60,7 +65,10 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             if path == b"/close":
                 writer.write(CLOSING)
                 break
-            failing = path == b"/flaky" and next(FLAKY)
+            failing = path in FLAKY and next(FLAKY[path])
+            if failing and path.startswith(b"/resets"):
+                writer.transport.abort()
+                break
             writer.write(ANSWERS[b"/503"] if failing else ANSWERS.get(path, OK))
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):

@@ -77,7 +77,8 @@ class Admission:
 
     def learn(self, seen: Seen) -> None:
         """Learn from an attempt that a connection of ours served."""
-        self._the_gate().settle(seen.result, seen.delay)
+        gate = self._the_gate()
+        gate.settle(seen.result, seen.delay if gate.cools else None)
         self._report()
 
     def allow(self, retry: Retry, seen: Seen) -> Retry | Stop:

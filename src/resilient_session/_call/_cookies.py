@@ -39,8 +39,8 @@ def keep(session_jar: CookieJar, request: PreparedRequest, response: Response) -
 
 def set_by(response: Response) -> tuple[str, ...]:
     """Return the Set-Cookie headers of a response."""
-    getlist = getattr(getattr(response.raw, "headers", None), "getlist", None)
-    return () if getlist is None else tuple(getlist("Set-Cookie"))
+    headers: Any = getattr(response.raw, "headers", None)
+    return tuple(headers.getlist("Set-Cookie")) if hasattr(headers, "getlist") and "set-cookie" in headers else ()
 
 
 def hand_over(cookies: tuple[str, ...], response: Response) -> None:

@@ -84,12 +84,18 @@ class Gate:
             return Refused(obstacle)
         return Passed(self._clock.now() - start)
 
+    @property
+    def cools(self) -> bool:
+        """Whether a delay that an attempt was told of matters: the option `cool_down`."""
+        return self._rules.cool_down
+
     def settle(self, result: Result, delay: float | None = None) -> None:
         """Learn from an attempt.
 
         Args:
             result: what it says of the origin.
-            delay: seconds that the response requests for all calls; None or 0 if it requests none.
+            delay: seconds that the response requests for all calls; None or 0 if it requests none. Only matters if
+                the gate `cools`.
         """
         if result is Result.OK:
             self._refund()

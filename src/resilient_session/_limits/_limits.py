@@ -53,7 +53,7 @@ class Limits:
         retry_after_max: float = 120.0,
         clock: Clock | None = None,
     ) -> None:
-        self._rules = Rules(retry_quota, breaker, cool_down, rate_limit or (), None, retry_after_max)
+        self._rules = Rules(retry_quota, breaker, cool_down, rate_limit or (), None, retry_after_max, slack=True)
         self._store = store
         self._group_by = group_by
         self._clock = clock or SystemClock()
@@ -78,7 +78,7 @@ class Limits:
         """
         name = self._name(request)
         groups = groups_of(self._clock)
-        rules = self._rules._replace(slack=groups.is_real)
+        rules = self._rules if self._rules.slack is groups.is_real else self._rules._replace(slack=groups.is_real)
         if groups.is_real and self._store is not None:
             from resilient_session._limits._redis import store_of  # noqa: PLC0415 - few programs need it
 

@@ -41,8 +41,8 @@ class CarriedRetry(urllib3.Retry):
     def new(self, **kw: Any) -> Self:
         """Copy with changes; `increment` does this for each retry."""
         if kw.keys() == _COUNTS and type(self) is CarriedRetry:  # `increment`, a tenth as expensive as `__init__`
-            counted = type(self).__new__(type(self))
-            vars(counted).update(vars(self), **kw)
+            counted = object.__new__(type(self))
+            counted.__dict__ = {**vars(self), **kw}
             return counted
         schedule = self.schedule
         if schedule is not None and kw.keys() & {"backoff_factor", "backoff_max"}:
@@ -241,6 +241,8 @@ def _overrides(retries: urllib3.Retry, name: str) -> bool:
 def parses_delays_itself(retries: urllib3.Retry) -> bool:
     """Whether a subclass reads Retry-After in its own way."""
     stock, own = urllib3.Retry, type(retries)
+    if own in _STOCK:
+        return False
     return (own.get_retry_after, own.parse_retry_after) != (stock.get_retry_after, stock.parse_retry_after)
 
 

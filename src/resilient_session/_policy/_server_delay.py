@@ -21,9 +21,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_ASKING = frozenset({"retry-after", "retry-after-ms", "ratelimit", "ratelimit-reset", "x-ratelimit-reset"})
-"""Without one of these a response requests no delay."""
-
 _NUMBER = r"[0-9]{1,15}(?:\.[0-9]{0,15})?"
 _PARAMETER = r";\s*([a-z]+)\s*=\s*([0-9]{1,15})\s*(?=[;,]|$)"
 _EPOCH = 1e9
@@ -43,7 +40,7 @@ def requested_delay(status: int, headers: Mapping[str, str], now: float) -> floa
         now: seconds since the epoch, for responses without a ``Date``.
     """
     redirects = 300 <= status < 400  # noqa: PLR2004 - the class of redirects
-    if redirects or _ASKING.isdisjoint(map(str.lower, headers)):
+    if redirects or not _requests_any(headers):
         return None
     now = _date(headers.get("date")) or now
     for seconds in (
@@ -68,9 +65,20 @@ def delay_for_all(status: int, headers: Mapping[str, str], now: float) -> float 
     """
     if status in _FOR_ALL:
         return requested_delay(status, headers, now)
-    if _ASKING.isdisjoint(map(str.lower, headers)):
+    if not _requests_any(headers):
         return None
     return _reset(status, headers, _date(headers.get("date")) or now)
+
+
+def _requests_any(headers: Mapping[str, str]) -> bool:
+    """Return whether any of the headers is there without which a response requests no delay."""
+    return (
+        "retry-after" in headers
+        or "x-ratelimit-reset" in headers
+        or "ratelimit-reset" in headers
+        or "ratelimit" in headers
+        or "retry-after-ms" in headers
+    )
 
 
 def should_retry(headers: Mapping[str, str]) -> bool | None:

@@ -8,7 +8,6 @@ left, and restores it afterwards.
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import re
 import socket
@@ -228,8 +227,10 @@ def drain(response: Response, in_flight: InFlight) -> None:
         return
     if in_flight.observed and (getattr(raw, "length_remaining", 0) or 0) <= DRAIN_LIMIT:
         in_flight.limit(Deadline(BLINK, SystemClock()))
-        with contextlib.suppress(HTTPError, OSError, http.client.HTTPException, ValueError, RuntimeError):
+        try:  # noqa: SIM105 - it costs less than `contextlib.suppress`, on each retried attempt
             raw.read(DRAIN_LIMIT, decode_content=False)
+        except (HTTPError, OSError, http.client.HTTPException, ValueError, RuntimeError):
+            pass
     response.close()
 
 
