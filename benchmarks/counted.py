@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
@@ -39,6 +40,14 @@ def recipe() -> requests.Session:
     return session
 
 
+def dropping() -> logging.Logger:
+    """Return a logger whose only handler drops what is logged."""
+    log = logging.getLogger("dropping")
+    log.addHandler(logging.NullHandler())
+    log.propagate = False
+    return log
+
+
 SHAPES: dict[str, Callable[[requests.Session, str], object]] = {
     "happy": lambda session, url: session.get(url),
     "variables": lambda session, url: session.get(url),
@@ -56,11 +65,19 @@ SHAPES: dict[str, Callable[[requests.Session, str], object]] = {
 """What a case does; `variables` is happy, in an environment with 60 more variables."""
 
 
+SLOPES = {"more": "flaky", "more logged": "flaky", "more resets": "resets"}
+"""Cases that compare three retries with one, each with the kind of failure."""
+
+
 def case_of(name: str, url: str) -> Case:
     """Return the case of a name."""
     stock, ours = requests.Session(), resilient_session(backoff_factor=0, logger=None)
-    if name == "retried":
+    if name in {"retried", *SLOPES}:
         stock = recipe()
+    if name in SLOPES:
+        ours = resilient_session(
+            backoff_factor=0, logger=dropping() if "logged" in name else None, retry_quota=10**6
+        )
     if name == "wrapped":
         ours = resilient_session(requests.Session(), backoff_factor=0, logger=None)
     if name == "variables":
@@ -68,8 +85,12 @@ def case_of(name: str, url: str) -> Case:
     acts: dict[str, Callable[[], object]] = {"nothing": lambda: None}
     for kind, session in {"stock": stock, "ours": ours}.items():
         if name == "retried":
-            acts[f"{kind} happy"] = lambda session=session: session.get(url)
-        acts[kind] = lambda session=session: SHAPES[name](session, url)
+            acts[f"{kind} less"] = lambda session=session: session.get(url)
+        if name in SLOPES:
+            acts[f"{kind} less"] = lambda session=session: session.get(f"{url}/{SLOPES[name]}/1")
+            acts[kind] = lambda session=session: session.get(f"{url}/{SLOPES[name]}/3")
+        else:
+            acts[kind] = lambda session=session: SHAPES[name](session, url)
     return Case(acts, *{"retried": (20, 2, 15), "body": (1, 3, 2)}.get(name, (25, 2, 15)))
 
 

@@ -37,6 +37,9 @@ CASES = {
     "stream": "the same, streamed",
     "redirect": "the same, with a redirect",
     "retried": "a request whose responses are 503 and then 200, no wait",
+    "more": "one more retry of a 503, log off",
+    "more logged": "one more retry of a 503, log on",
+    "more resets": "one more retry of a reset, log off",
     "body": "a body of 20 MB",
     "import": "import and one session",
     "first": "import, one session and its first request",
@@ -81,11 +84,12 @@ def counted(case: str, url: str) -> dict[str, float]:
 
 def lines_of(case: str, runs: list[dict[str, float]]) -> list[dict[str, Any]]:
     """Put the lines of a case together, each with the ratio of every run."""
-    lines = [line(CASES[case], [(run["stock"], run["ours"]) for run in runs])]
+    if "stock less" not in runs[0]:
+        return [line(CASES[case], [(run["stock"], run["ours"]) for run in runs])]
+    more = [tuple(run[kind] - run[f"{kind} less"] for kind in ("stock", "ours")) for run in runs]
     if case == "retried":
-        pairs = [tuple(run[kind] - run[f"{kind} happy"] for kind in ("stock", "ours")) for run in runs]
-        lines.append(line(ALONE, pairs))
-    return lines
+        return [line(CASES[case], [(run["stock"], run["ours"]) for run in runs]), line(ALONE, more)]
+    return [line(CASES[case], [(stock / 2, ours / 2) for stock, ours in more])]
 
 
 def line(name: str, pairs: list[tuple[float, ...]]) -> dict[str, Any]:
