@@ -26,14 +26,18 @@ def clear_frames(error: BaseException) -> None:
     error that the user's code raised (a body generator, say), only frames of this package are cleared.
     """
     is_users_own = not isinstance(error, (requests.exceptions.RequestException, urllib3.exceptions.HTTPError))
+    seen: set[FrameType] = set()  # the tracebacks of a chain share most of their frames
     for link in chain(error):
         trace = link.__traceback__
         caller = None if trace is None else trace.tb_frame.f_back
-        while caller is not None and _clear(caller, only_ours=is_users_own):
-            caller = caller.f_back
+        while caller is not None and caller not in seen:
+            seen.add(caller)
+            caller = caller.f_back if _clear(caller, only_ours=is_users_own) else None
         while trace is not None:
-            _clear(trace.tb_frame, only_ours=is_users_own)
-            trace = trace.tb_next
+            frame, trace = trace.tb_frame, trace.tb_next
+            if frame not in seen:
+                seen.add(frame)
+                _clear(frame, only_ours=is_users_own)
 
 
 def drop_tracebacks(error: BaseException) -> None:

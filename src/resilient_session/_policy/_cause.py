@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import requests.exceptions
@@ -14,7 +15,7 @@ from resilient_session._policy._failure import is_passing, is_timeout
 from resilient_session._redact import chain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from resilient_session._policy._failure import Failure
     from resilient_session._vocabulary import Cause
@@ -64,15 +65,16 @@ def cause_of(failure: Failure | None, stage: str) -> Cause:
         return "not-sent" if isinstance(error, NotSent) else "deadline"
     if failure.status is not None:
         return "body"
-    if any(_is_about_a_certificate(link) for link in chain(error)):
-        return "certificate"
-    before_sending = stage not in {"send", "wait"}
-    return (_of_connection(error) if before_sending else None) or _OF_STAGE.get(stage) or _of_class(error)
-
-
-def _of_connection(error: Exception) -> Cause | None:
-    """Return why there was no connection, if the error says so."""
     links = chain(error)
+    for link in links:
+        if _is_about_a_certificate(link):
+            return "certificate"
+    before_sending = stage not in {"send", "wait"}
+    return (_of_connection(links) if before_sending else None) or _OF_STAGE.get(stage) or _of_classes(links)
+
+
+def _of_connection(links: Collection[BaseException]) -> Cause | None:
+    """Return why there was no connection, if the error says so."""
     if any(isinstance(link, _PROXY_ERRORS) for link in links):
         return "proxy"
     if any(isinstance(link, urllib3.exceptions.NameResolutionError) for link in links):
@@ -87,9 +89,14 @@ def _is_about_a_certificate(error: BaseException) -> bool:
     return tls and re.search(_REFUSED_CERTIFICATE, str(error)) is not None
 
 
-def _of_class(error: Exception) -> Cause:
-    for link in chain(error):
-        for kind, cause in _OF_CLASS:
-            if isinstance(link, kind):
-                return cause
-    return "timeout" if any(is_timeout(link) for link in chain(error)) else "reset"
+def _of_classes(links: Collection[BaseException]) -> Cause:
+    for link in links:
+        cause = _of_class(type(link))  # type: ignore[arg-type]  # mypy doubts that classes hash
+        if cause is not None:
+            return cause
+    return "timeout" if any(is_timeout(link) for link in links) else "reset"
+
+
+@lru_cache(maxsize=256)
+def _of_class(cls: type[BaseException]) -> Cause | None:
+    return next((cause for kind, cause in _OF_CLASS if issubclass(cls, kind)), None)

@@ -199,17 +199,17 @@ def _is_unsent(error: Exception, cause: Exception) -> bool:
     """
     inner = getattr(cause, "original_error", cause)
     connects = isinstance(inner, _UNSENT) or isinstance(error, requests.exceptions.ConnectTimeout)
-    return connects or str(inner).startswith(_NO_TUNNEL)
+    return connects or (isinstance(inner, OSError) and str(inner).startswith(_NO_TUNNEL))
 
 
 def _hopeless(error: Exception, cause: Exception, refusal: str) -> str | None:
     if not is_passing(error):
         return f"{type(error).__name__} is not retryable"
-    links = chain(cause)
-    if any(_is_refusal(link, refusal) for link in links):
-        return "not retried: the certificate or handshake would be refused again"
-    if any(re.search(_REFUSED_TUNNEL, str(link)) for link in links):
-        return "not retried: the proxy refused the tunnel"
+    for link in chain(cause):
+        if _is_refusal(link, refusal):
+            return "not retried: the certificate or handshake would be refused again"
+        if isinstance(link, OSError) and re.search(_REFUSED_TUNNEL, str(link)):
+            return "not retried: the proxy refused the tunnel"
     return None
 
 
