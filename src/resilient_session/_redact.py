@@ -141,13 +141,9 @@ _SHORTEST_PART = 3
 def _forms(text: str) -> Iterator[str]:
     """Yield a header value as messages may show it."""
     yield text
-    if text.isascii() and text.isprintable() and not _ESCAPED.intersection(text):
-        yield text.strip()
+    yield text.strip()
+    if text.isascii() and text.isprintable() and "'" not in text and "\\" not in text:  # its repr shows it as it is
         return
-    yield from (text.strip(), repr(text)[1:-1])
+    yield repr(text)[1:-1]
     if not text.isascii():
         yield from (repr(text.encode(coding, "replace"))[2:-1] for coding in ("latin-1", "utf-8"))
-
-
-_ESCAPED = frozenset("'\\")
-"""Printable characters that a `repr` may show in another way."""

@@ -33,6 +33,8 @@ _UNSENT = (
 )
 """Failures whose class alone proves that no byte of the request was written."""
 
+_TIMEOUTS = (TimeoutError, urllib3.exceptions.TimeoutError, urllib3.exceptions.EmptyPoolError)
+
 _REFUSED_TLS = (
     r"(?i)certificate|fingerprint|unknown.ca|access.denied|handshake.failure|protocol.version"
     r"|unsupported.protocol|wrong.version|hostname|no.alternative.certificate"
@@ -139,9 +141,8 @@ def is_passing(error: Exception) -> bool:
 
 def is_timeout(error: BaseException) -> bool:
     """Whether an error is a timeout, of the standard library or of urllib3."""
-    timeouts = (TimeoutError, urllib3.exceptions.TimeoutError, urllib3.exceptions.EmptyPoolError)
     # urllib3 2.x derives the one from the other, for compatibility
-    return isinstance(error, timeouts) and not isinstance(error, urllib3.exceptions.NewConnectionError)
+    return isinstance(error, _TIMEOUTS) and not isinstance(error, urllib3.exceptions.NewConnectionError)
 
 
 def _is_of_the_kernel(error: BaseException) -> bool:
