@@ -74,10 +74,11 @@ class ConfiguredHTTPAdapter(LateAdapter):
     def _set_up(self, settings: Settings, others: dict[str, object]) -> None:
         self._configure(settings)
         options = settings.values
+        self._made: urllib3.Retry | None = retry_from(options)
         super().__init__(
             pool_connections=options["pool_connections"],
             pool_maxsize=options["pool_maxsize"],
-            max_retries=retry_from(options),
+            max_retries=self._made,
             pool_block=options["pool_block"],
             **others,
         )
@@ -167,7 +168,9 @@ class ConfiguredHTTPAdapter(LateAdapter):
 
     @max_retries.setter
     def max_retries(self, value: urllib3.Retry | int) -> None:
-        if not isinstance(value, urllib3.Retry) or schedule_of(value) is None:
+        if vars(self).pop("_made", self) is value:  # from these options, a moment ago
+            pass
+        elif not isinstance(value, urllib3.Retry) or schedule_of(value) is None:
             self._settings = self._settings.changed({"max_retries": value})
         else:
             options = options_from(value, self._settings.values)

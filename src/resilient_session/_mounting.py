@@ -38,6 +38,7 @@ class Mounting:
         self._settings = settings
         self._keep_pools = keep_pools
         self._replacements: dict[int, BaseAdapter] = {}
+        self._stock = HTTPAdapter()
 
     def resilient(self, adapter: BaseAdapter) -> BaseAdapter:
         """Return the replacement of an adapter; an adapter mounted twice gets one replacement."""
@@ -51,7 +52,7 @@ class Mounting:
         if isinstance(adapter, TimeoutHTTPAdapter):
             return self._reconfigured(adapter)
         settings = self._adopted_settings(adapter)
-        if not (isinstance(adapter, HTTPAdapter) and is_as_constructed(adapter)):
+        if not (isinstance(adapter, HTTPAdapter) and is_as_constructed(adapter, self._stock)):
             return DrivenHTTPAdapter.around(adapter, settings)
         cls = TimeoutHTTPAdapter if settings.values["logger"] is None else LoggingHTTPAdapter
         return cls.with_settings(settings)
@@ -67,7 +68,11 @@ class Mounting:
         retries = getattr(adapter, "max_retries", None)
         given = self._settings.given
         adopted: dict[str, object] = {}
-        if retries is not None and not is_stock(retries) and not given.keys() & {*REPLACED_BY_RETRY, "max_retries"}:
+        if (
+            retries is not None
+            and not is_stock(retries, self._stock)
+            and not given.keys() & {*REPLACED_BY_RETRY, "max_retries"}
+        ):
             adopted["max_retries"] = retries
         if self._keep_pools and isinstance(adapter, HTTPAdapter):
             adopted |= zip(SIZES, sizes_of(adapter), strict=True)

@@ -141,9 +141,14 @@ def schedule_of(retries: urllib3.Retry) -> Backoff | None:
     return retries.schedule if isinstance(retries, CarriedRetry) else None
 
 
-def is_stock(retries: object) -> bool:
-    """Whether a Retry is the one that `requests` gives an adapter by default, whatever DEFAULT_RETRIES is now."""
-    return type(retries) is urllib3.Retry and vars(retries) == vars(HTTPAdapter().max_retries)
+def is_stock(retries: object, stock: HTTPAdapter | None = None) -> bool:
+    """Whether a Retry is the one that `requests` gives an adapter by default, whatever DEFAULT_RETRIES is now.
+
+    Args:
+        retries: the Retry.
+        stock: an adapter with that default; None makes one.
+    """
+    return type(retries) is urllib3.Retry and vars(retries) == vars((stock or HTTPAdapter()).max_retries)
 
 
 def allows(retries: urllib3.Retry, method: str, response: BaseHTTPResponse | None = None) -> bool:

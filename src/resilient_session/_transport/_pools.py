@@ -12,6 +12,7 @@ import functools
 import threading
 from contextlib import suppress
 from operator import attrgetter
+from queue import LifoQueue
 from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
@@ -24,6 +25,7 @@ from resilient_session._transport._connections import connection_class
 from resilient_session._transport._hidden_retries import SEND_ONCE
 from resilient_session._transport._in_flight import current
 from resilient_session._transport._mixin import mixed
+from resilient_session._transport._places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,6 +46,12 @@ class ResilientPool:
     @ConnectionCls.setter
     def ConnectionCls(self, value: type) -> None:  # noqa: N802
         vars(self)["ConnectionCls"] = value
+
+    @property
+    def QueueCls(self) -> type:  # noqa: N802 - urllib3's name
+        """The class of the queue of connections: ours, in place of the one that urllib3 has."""
+        cls: type = super().QueueCls  # type: ignore[misc]
+        return Places if cls is LifoQueue else cls
 
     def urlopen(self, *args: Any, **kwargs: Any) -> Any:
         """Send once, with the default timeouts where nobody on the way set any."""
@@ -140,12 +148,17 @@ def renewed(adapter: HTTPAdapter) -> tuple[PoolManager, dict[str, Any]]:
     return empty(adapter.poolmanager), proxies
 
 
-def is_as_constructed(adapter: HTTPAdapter) -> bool:
-    """Whether an adapter is a stock one with which nothing was done that its constructor does not do."""
+def is_as_constructed(adapter: HTTPAdapter, stock: HTTPAdapter) -> bool:
+    """Whether an adapter is a stock one with which nothing was done that its constructor does not do.
+
+    Args:
+        adapter: the adapter.
+        stock: one that was made without arguments.
+    """
     if type(adapter) is not HTTPAdapter:
         return False
-    connections, maxsize, block = sizes_of(adapter)
-    fresh = HTTPAdapter(connections, maxsize, 0, block)
+    sizes = connections, maxsize, block = sizes_of(adapter)
+    fresh = stock if sizes == sizes_of(stock) else HTTPAdapter(connections, maxsize, 0, block)
     if vars(adapter).keys() != vars(fresh).keys():
         return False
     pairs = [(adapter.poolmanager, fresh.poolmanager)]
