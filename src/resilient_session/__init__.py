@@ -34,9 +34,7 @@ from resilient_session._events import (
     Succeeded,
     attempts_of,
 )
-from resilient_session._install import Installation, install, uninstall
 from resilient_session._listeners import Observer
-from resilient_session._options_of import OptionValue, options_of
 from resilient_session._session import ResilientSession, resilient_session
 from resilient_session._stages import Stages
 from resilient_session._time import Clock, deadline
@@ -45,6 +43,8 @@ from resilient_session._vocabulary import Cause, Verdict
 if TYPE_CHECKING:
     from resilient_session._download._download import download
     from resilient_session._explain import ExplainedFailure, Explanation, explain
+    from resilient_session._install import Installation, install, uninstall
+    from resilient_session._options_of import OptionValue, options_of
 
 __all__ = [
     "Attempt",
@@ -98,13 +98,23 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version  # noqa: PLC0415 - it reads files
 
         return version("resilient-session")
-    if name == "download":
-        from resilient_session._download._download import download  # noqa: PLC0415 - few programs need it
+    if name not in _IMPORTED_LATER:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    from importlib import import_module  # noqa: PLC0415 - `requests` has imported it
 
-        return download
-    if name in {"ExplainedFailure", "Explanation", "explain"}:
-        from resilient_session import _explain  # noqa: PLC0415 - larger than all the rest
+    return getattr(import_module(f"{__name__}.{_IMPORTED_LATER[name]}"), name)
 
-        return getattr(_explain, name)
-    message = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(message)
+
+_IMPORTED_LATER = {
+    "ExplainedFailure": "_explain",
+    "Explanation": "_explain",
+    "Installation": "_install",
+    "OptionValue": "_options_of",
+    "download": "_download._download",
+    "explain": "_explain",
+    "install": "_install",
+    "options_of": "_options_of",
+    "uninstall": "_install",
+}
+"""What few programs need, and the module that each comes from."""

@@ -22,7 +22,6 @@ from resilient_session._call._outgoing import Outgoing, SendArguments
 from resilient_session._configured import ConfiguredHTTPAdapter
 from resilient_session._listeners import Log
 from resilient_session._policy._decision import Stop
-from resilient_session._resuming import keep_up
 from resilient_session._transport._pools import instrument, instrument_proxy
 from resilient_session._tried import Transport, sends_plainly
 
@@ -98,6 +97,8 @@ class TimeoutHTTPAdapter(ConfiguredHTTPAdapter):
             continues = suspend(call, request, tried.received)
             response = deliver(tried.received, outgoing, verdict, None if continues else tried.in_flight)
             if outgoing.streamed and not continues:
+                from resilient_session._resuming import keep_up  # noqa: PLC0415 - only streams need it
+
                 keep_up(tried, until_it_ends)
         except BaseException:
             call.end()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from resilient_session._call._admission import Seen, not_sent
 from resilient_session._call._preparing import prepared
 from resilient_session._events import Attempt
 from resilient_session._logging import dropping
@@ -82,6 +81,8 @@ def _refused(outgoing: Outgoing, transport: Transport) -> Tried | None:
         return tried
     if error is None:
         return None
+    from resilient_session._call._admission import not_sent  # noqa: PLC0415 - few programs need it
+
     tried.failure, tried.refusal = not_sent(error, left)
     return tried
 
@@ -175,6 +176,8 @@ def allowed(tried: Tried, verdict: Retry | Stop) -> tuple[Tried, Retry | Stop]:
     is_good = type(verdict) is Stop and not verdict.failed
     if not in_flight.observed or (is_good and tried.failure is None and outgoing.admission is None):
         return tried, verdict
+    from resilient_session._call._admission import Seen  # noqa: PLC0415 - for trouble only
+
     response = in_urllib3s_terms(tried.response)
     seen = Seen(
         _cause(tried, verdict),

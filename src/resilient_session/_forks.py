@@ -8,16 +8,18 @@ thread was using at the moment of the fork stays locked for ever in the child.
 from __future__ import annotations
 
 import os
-from typing import Protocol
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+if TYPE_CHECKING:
+    from typing import Protocol
 
-class Inherited(Protocol):
-    """An object that a forked child inherits a copy of."""
+    class Inherited(Protocol):
+        """An object that a forked child inherits a copy of."""
 
-    def renew_after_fork(self) -> None:
-        """Begin anew, without taking a lock."""
-        ...
+        def renew_after_fork(self) -> None:
+            """Begin anew, without taking a lock."""
+            ...
 
 
 _inherited: WeakSet[Inherited] = WeakSet()

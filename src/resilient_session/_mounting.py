@@ -9,7 +9,6 @@ from requests.adapters import HTTPAdapter
 from resilient_session._adapter import LoggingHTTPAdapter, TimeoutHTTPAdapter
 from resilient_session._config._options import REPLACED_BY_RETRY
 from resilient_session._config._settings import Settings
-from resilient_session._driven import DrivenHTTPAdapter
 from resilient_session._policy._carried import is_stock
 from resilient_session._transport._pools import SIZES, is_as_constructed, sizes_of
 
@@ -53,6 +52,8 @@ class Mounting:
             return self._reconfigured(adapter)
         settings = self._adopted_settings(adapter)
         if not (isinstance(adapter, HTTPAdapter) and is_as_constructed(adapter, self._stock)):
+            from resilient_session._driven import DrivenHTTPAdapter  # noqa: PLC0415 - few programs need it
+
             return DrivenHTTPAdapter.around(adapter, settings)
         cls = TimeoutHTTPAdapter if settings.values["logger"] is None else LoggingHTTPAdapter
         return cls.with_settings(settings)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypedDict
 from requests.exceptions import UnrewindableBodyError
 
 from resilient_session._call import _cookies as cookies
-from resilient_session._call._admission import Admission
 from resilient_session._call._body import Body
 from resilient_session._call._idempotency_key import keyed
 from resilient_session._policy._carried import allows
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from requests import PreparedRequest
     from typing_extensions import Self
 
+    from resilient_session._call._admission import Admission
     from resilient_session._call._call import Call
     from resilient_session._config._options import Options
     from resilient_session._time import TimeoutType
@@ -90,13 +90,17 @@ class Outgoing:
         self.idle_limit = _idle_limit(options["idle_timeout"], repeatable=allowed or self.keyed)
         self.url = redact_url(str(request.url))
         self.failed_connects = 0
-        self.admission = Admission(call, self.request) if call.limits.gated else None
+        self.admission: Admission | None = None
+        if call.limits.gated:
+            self.admitted()
         self.previous: Tried | None = None
         self.set_cookies: tuple[str, ...] = ()
 
     def admitted(self) -> Admission:
         """Return how it passes storm control, from the first trouble on."""
         if self.admission is None:
+            from resilient_session._call._admission import Admission  # noqa: PLC0415 - for trouble only
+
             self.admission = Admission(self.call, self.request)
         return self.admission
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from resilient_session._config._kinds import Count, Kind, Seconds
+from resilient_session._config._kinds import Count, Seconds
 from resilient_session._record import Record
+
+if TYPE_CHECKING:
+    from resilient_session._config._kinds import Kind
 
 _SECONDS = Seconds(above_zero=True)
 

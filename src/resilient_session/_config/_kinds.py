@@ -8,43 +8,44 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import urllib3
 
 from resilient_session._time import LONGEST, Clock, Timeouts, in_seconds
 
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Kind(Protocol):
+        """Validate the values of an option."""
+
+        @property
+        def accepted(self) -> str:
+            """The accepted values, as the end of a sentence that begins with "must be"."""
+            ...
+
+        def validate(self, value: object) -> object:
+            """Return the normalized value; raise TypeError or ValueError if it is not accepted."""
+            ...
+
+    class Textual(Kind, Protocol):
+        """Also parse values from the text of an environment variable."""
+
+        @property
+        def accepted_text(self) -> str:
+            """The accepted text, as the end of a sentence that begins with "must be"."""
+            ...
+
+        def parse(self, text: str) -> object:
+            """Return the value of a text; raise ValueError if it is not accepted."""
+            ...
+
+
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 _STATUSES = range(100, 1000)
-
-
-class Kind(Protocol):
-    """Validate the values of an option."""
-
-    @property
-    def accepted(self) -> str:
-        """The accepted values, as the end of a sentence that begins with "must be"."""
-        ...
-
-    def validate(self, value: object) -> object:
-        """Return the normalized value; raise TypeError or ValueError if it is not accepted."""
-        ...
-
-
-@runtime_checkable
-class Textual(Kind, Protocol):
-    """Also parse values from the text of an environment variable."""
-
-    @property
-    def accepted_text(self) -> str:
-        """The accepted text, as the end of a sentence that begins with "must be"."""
-        ...
-
-    def parse(self, text: str) -> object:
-        """Return the value of a text; raise ValueError if it is not accepted."""
-        ...
 
 
 class Nullable:

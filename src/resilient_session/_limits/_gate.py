@@ -8,13 +8,12 @@ from resilient_session._errors import CircuitOpen, NotSent
 from resilient_session._limits._circuit import LONGEST_PROBE, Result
 from resilient_session._limits._notice import Notice
 from resilient_session._limits._pace import Pace
-from resilient_session._limits._quota import GIVEN_BACK, RETRY
+from resilient_session._limits._quota import RETRY
 from resilient_session._named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from resilient_session._config._breaker import Breaker
     from resilient_session._limits._circuit import Change
-    from resilient_session._limits._groups import Group
     from resilient_session._limits._pace import Subject
     from resilient_session._limits._rules import Rules
     from resilient_session._time import Clock
@@ -131,7 +130,7 @@ class Gate:
     def credit(self) -> None:
         """Count a call that succeeded with its first attempt."""
         if self._rules.quota is not None:
-            credit(self._group, self._clock.now())
+            self._group.credit(self._clock.now())
 
     def _wait(self) -> NotSent | None:
         """Wait until nothing is in the way; return the error if that cannot be waited for."""
@@ -181,11 +180,3 @@ class Gate:
     def _note(self, change: Change | None) -> None:
         if change is not None:
             self.notices.append(Notice("circuit", self._subject.origin, *change))
-
-
-def credit(group: Group, now: float) -> None:
-    """Count a clean call of a group."""
-    group.clean.add(now)
-    if group.quota.used:
-        with group.lock:
-            group.quota.give_back(now, GIVEN_BACK)

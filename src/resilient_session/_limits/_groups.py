@@ -11,16 +11,16 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from resilient_session._forks import renew_in_children
-from resilient_session._limits._circuit import Circuit
-from resilient_session._limits._cool_down import CoolDown
-from resilient_session._limits._quota import CleanCalls, Quota
-from resilient_session._limits._rate import Windows
+from resilient_session._limits._quota import GIVEN_BACK, CleanCalls, Quota
 from resilient_session._time import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from resilient_session._config._breaker import Breaker
+    from resilient_session._limits._circuit import Circuit
+    from resilient_session._limits._cool_down import CoolDown
+    from resilient_session._limits._rate import Windows
     from resilient_session._time import Clock
 
 MOST_GROUPS = 1024
@@ -54,20 +54,33 @@ class Group:
         if self.circuits is None:
             self.circuits = {}
         if breaker not in self.circuits:
+            from resilient_session._limits._circuit import Circuit  # noqa: PLC0415 - few programs need it
+
             self.circuits[breaker] = Circuit(breaker)
         return self.circuits[breaker]
 
     def the_cool_down(self) -> CoolDown:
         """Return the cool-down, made if there is none."""
         if self.cool_down is None:
+            from resilient_session._limits._cool_down import CoolDown  # noqa: PLC0415 - few programs need it
+
             self.cool_down = CoolDown()
         return self.cool_down
 
     def the_windows(self) -> Windows:
         """Return the windows, made if there are none."""
         if self.windows is None:
+            from resilient_session._limits._rate import Windows  # noqa: PLC0415 - few programs need it
+
             self.windows = Windows()
         return self.windows
+
+    def credit(self, now: float) -> None:
+        """Count a clean call."""
+        self.clean.add(now)
+        if self.quota.used:
+            with self.lock:
+                self.quota.give_back(now, GIVEN_BACK)
 
     def is_idle(self, now: float) -> bool:
         """Whether there is nothing to remember but a count of clean calls."""

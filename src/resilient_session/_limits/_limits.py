@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resilient_session._limits._gate import Gate, credit
 from resilient_session._limits._groups import groups_of
 from resilient_session._limits._origin import origin_of
-from resilient_session._limits._pace import Subject
 from resilient_session._limits._rules import Rules
 from resilient_session._time import SystemClock
 
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from resilient_session._config._breaker import Breaker
     from resilient_session._config._limit_kinds import Store, StoreUrl
     from resilient_session._config._rate import Rates
+    from resilient_session._limits._gate import Gate
     from resilient_session._limits._groups import Group
     from resilient_session._time import Clock
 
@@ -63,7 +62,7 @@ class Limits:
         """Count a call that succeeded with its first attempt, without a gate: the happy path."""
         if self._rules.quota is not None:
             now = self._clock.now()
-            credit(groups_of(self._clock).find(self._name(request), now), now)
+            groups_of(self._clock).find(self._name(request), now).credit(now)
 
     def look(self, request: PreparedRequest) -> Group | None:
         """Return the group of a request, if there is something to remember of it."""
@@ -76,6 +75,9 @@ class Limits:
             TypeError: `group_by` returned no string.
             ValueError: `group_by` raised.
         """
+        from resilient_session._limits._gate import Gate  # noqa: PLC0415 - for trouble only
+        from resilient_session._limits._pace import Subject  # noqa: PLC0415
+
         name = self._name(request)
         groups = groups_of(self._clock)
         rules = self._rules if self._rules.slack is groups.is_real else self._rules._replace(slack=groups.is_real)

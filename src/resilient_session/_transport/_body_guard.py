@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import weakref
 import zlib
-from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from requests.exceptions import ContentDecodingError, SSLError
 from requests.models import REDIRECT_STATI
@@ -19,16 +19,24 @@ from urllib3 import exceptions as urllib3_exceptions
 from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
 from resilient_session._events import attempts_of
 from resilient_session._tracebacks import clear_frames
-from resilient_session._transport._grafted import error_of
 from resilient_session._transport._mixin import mixed
 from resilient_session._transport._reading import ClampedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Protocol
 
     from requests import RequestException, Response
 
     from resilient_session._transport._in_flight import InFlight
+
+    class Keeper(Protocol):
+        """Keeps the record of a body that was handed over."""
+
+        def ended(self, error: Exception, received: int) -> None:
+            """Note that the body broke, with an exception, after so many bytes."""
+            ...
+
 
 PIECE = 262144
 """Bytes read at a time of a body of unknown length that is kept whole and not decoded; `requests` reads 10 KiB."""
@@ -95,7 +103,7 @@ class _GuardedResponse:
 
     def _raise_own(self) -> None:
         """Raise what became of a body that went on after a break, and broke for good."""
-        own = None if self._guard.is_watching else error_of(self)
+        own = None if self._guard.is_watching else _error_of(self)
         if own is not None:
             raise own
 
@@ -126,14 +134,6 @@ def _guarded(base: type) -> Any:
     if issubclass(base, _GuardedResponse):
         return base
     return mixed(_GuardedWithRead1 if hasattr(base, "read1") else _GuardedResponse, base)
-
-
-class Keeper(Protocol):
-    """Keeps the record of a body that was handed over."""
-
-    def ended(self, error: Exception, received: int) -> None:
-        """Note that the body broke, with an exception, after so many bytes."""
-        ...
 
 
 class _Guard:
@@ -178,7 +178,7 @@ class _Guard:
             if _stops_short(raw, decode=decode):
                 raise urllib3_exceptions.ProtocolError(_SHORT)
         except (urllib3_exceptions.HTTPError, TimeoutError) as error:
-            raised = error_of(raw) or self._raised_as(error, raw)
+            raised = _error_of(raw) or self._raised_as(error, raw)
             if raised is None:
                 raise
             self._close_redirect(raw, error)
@@ -218,6 +218,12 @@ class _Guard:
             self._broke = "" if isinstance(error, urllib3_exceptions.DecodeError) else str(error)
             raw.close()
             raw.read = _nothing
+
+
+def _error_of(raw: Any) -> Exception | None:
+    """Return the exception for a body that broke for good; None if it did not."""
+    graft = getattr(getattr(raw, "_original_response", None), "graft", None)
+    return graft.error() if graft is not None and graft.is_broken else None
 
 
 def raised_for(error: Exception, request: object) -> RequestException:

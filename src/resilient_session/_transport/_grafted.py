@@ -100,9 +100,3 @@ def _read_ahead(source: ClampedResponse, file: ClampedIO) -> bytes:
         return source.fp.peek()
     finally:
         file.is_over = False
-
-
-def error_of(raw: Any) -> Exception | None:
-    """Return the exception for a body that broke for good; None if it did not."""
-    graft = getattr(getattr(raw, "_original_response", None), "graft", None)
-    return graft.error() if graft is not None and graft.is_broken else None
