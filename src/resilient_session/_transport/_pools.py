@@ -51,7 +51,7 @@ class ResilientPool:
     def QueueCls(self) -> type:  # noqa: N802 - urllib3's name
         """The class of the queue of connections: ours, in place of the one that urllib3 has."""
         cls: type = super().QueueCls  # type: ignore[misc]
-        return Places if cls is LifoQueue else cls
+        return Places if cls is LifoQueue and cls.__module__ == "queue" else cls  # gevent's has other insides
 
     def urlopen(self, *args: Any, **kwargs: Any) -> Any:
         """Send once, with the default timeouts where nobody on the way set any."""
