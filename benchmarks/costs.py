@@ -165,6 +165,25 @@ def connections(place: Place, scale: float) -> Iterator[dict[str, Any]]:
         goal=3.5,
     )
     yield compared("a session per HTTPS call, each", stock_session_per_call, session_per_call, **again)
+    with resolving_all() as named:
+        yield compared(
+            "one request on a new connection to a named host, all threads",
+            *(lambda session=session: session.get(named(place)) for session in [make() for make in KINDS.values()]),
+            times=50,
+            rounds=rounds,
+            clock=time.process_time,
+        )
+
+
+@contextlib.contextmanager
+def resolving_all() -> Iterator[Callable[[Place], str]]:
+    """Let every name resolve to loopback; hand out a function for the URL of one, whose connection closes."""
+    real = socket.getaddrinfo
+    socket.getaddrinfo = lambda _host, *args, **kwargs: real("127.0.0.1", *args, **kwargs)
+    try:
+        yield lambda place: f"http://host.test:{urllib.parse.urlsplit(place.plain).port}/close"
+    finally:
+        socket.getaddrinfo = real
 
 
 def burst(place: Place, scale: float) -> Iterator[dict[str, Any]]:
@@ -185,7 +204,7 @@ def burst(place: Place, scale: float) -> Iterator[dict[str, Any]]:
             for thread in threads:
                 thread.join()
 
-    for _ in range(max(3, round(6 * scale))):
+    for _ in range(max(3, round(10 * scale))):
         for number, make in enumerate(KINDS.values()):
             start = {unit: clock() for unit, clock in clocks.items()}
             one(make)
@@ -343,10 +362,9 @@ def memory_of_requests(session: requests.Session, place: Place, count: int) -> s
 
 def memory_of_hosts(session: requests.Session, place: Place, count: int) -> str:
     """Return the memory gained from requests to as many hosts; all resolve to loopback."""
-    real = socket.getaddrinfo
-    socket.getaddrinfo = lambda _host, *args, **kwargs: real("127.0.0.1", *args, **kwargs)
-    port = urllib.parse.urlsplit(place.plain).port
-    return halves_of(count, lambda number: session.get(f"http://host-{number}.test:{port}/close"))
+    with resolving_all() as named:
+        url = named(place)
+        return halves_of(count, lambda number: session.get(url.replace("host", f"host-{number}")))
 
 
 def halves_of(count: int, act: Callable[[int], object]) -> str:

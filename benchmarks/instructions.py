@@ -25,6 +25,9 @@ import urllib3
 from costs import HERE, clean_environment, serving
 
 RESULTS = HERE / "instructions.json"
+VERSIONS = HERE / "instructions-on-other-versions.json"
+BRIEF = ("happy", "wrapped", "retried", "more", "more logged", "import")
+"""The cases that are counted on other versions."""
 CASES = {
     "happy": "a happy request, kept connection",
     "variables": "the same, with 60 more environment variables",
@@ -105,6 +108,7 @@ def main() -> None:
     """Count, print, and write down what was counted if that was everything."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=CASES, help="count this case alone, and write nothing")
+    parser.add_argument("--as", dest="column", help="count a few cases once, into the table of other versions")
     parser.add_argument("--runs", type=int, help="how often to count; default: once with --only, else twice")
     given = parser.parse_args()
     if not shutil.which("valgrind"):
@@ -113,10 +117,14 @@ def main() -> None:
     print(f"{'millions of instructions':<52} {'stock':>9} {'ours':>9} {'ratio':>7}  (of each run)")
     lines = []
     with serving() as place:
-        for case in [given.only] if given.only else CASES:
-            runs = given.runs or (1 if given.only else 2)
+        for case in [given.only] if given.only else BRIEF if given.column else CASES:
+            runs = given.runs or (1 if given.only or given.column else 2)
             lines += lines_of(case, [counted(case, place.plain) for _ in range(runs)])
-    if given.only:
+    if given.column:
+        known = json.loads(VERSIONS.read_text("utf-8")) if VERSIONS.exists() else {}
+        known[given.column] = {line["name"]: line["ratio"] for line in lines}
+        VERSIONS.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
+    if given.only or given.column:
         return
     told = subprocess.run([VALGRIND[0], "--version"], stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
     versions = {

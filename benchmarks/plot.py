@@ -123,6 +123,13 @@ def instructions(results: dict[str, Any]) -> str:
     return table(head, rows) + "\n" + measured_with(results["versions"])
 
 
+def other_versions(results: dict[str, dict[str, float]]) -> str:
+    """Write the table of what `instructions.py --as` counted."""
+    names = list(next(iter(results.values())))
+    rows = [[name, *(f"{column[name]:.2f}" for column in results.values())] for name in names]
+    return table(["ratio to stock", *results], rows)
+
+
 def memory(results: dict[str, Any]) -> str:
     """Write the table of what `costs.py --full-memory` measured."""
     rows = [
@@ -163,6 +170,7 @@ PARTS = {
     "results.json": (measures, "<!-- measured -->\n", "<!-- end -->\n"),
     "peers.json": (peers, "<!-- peers -->\n", "<!-- end peers -->\n"),
     "instructions.json": (instructions, "<!-- instructions -->\n", "<!-- end instructions -->\n"),
+    "instructions-on-other-versions.json": (other_versions, "<!-- versions -->\n", "<!-- end versions -->\n"),
     "memory.json": (memory, "<!-- memory -->\n", "<!-- end memory -->\n"),
 }
 

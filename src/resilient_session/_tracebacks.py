@@ -30,9 +30,9 @@ def clear_frames(error: BaseException) -> None:
     for link in chain(error):
         trace = link.__traceback__
         caller = None if trace is None else trace.tb_frame.f_back
-        while caller is not None and caller not in seen:
+        while caller is not None and (caller in seen or _clear(caller, only_ours=is_users_own)):
             seen.add(caller)
-            caller = caller.f_back if _clear(caller, only_ours=is_users_own) else None
+            caller = caller.f_back
         while trace is not None:
             frame, trace = trace.tb_frame, trace.tb_next
             if frame not in seen:
