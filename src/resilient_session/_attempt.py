@@ -195,7 +195,11 @@ def allowed(tried: Tried, verdict: Retry | Stop) -> tuple[Tried, Retry | Stop]:
 
 def _cause(tried: Tried, verdict: Retry | Stop) -> Cause:
     failed = tried.failure is not None or type(verdict) is Retry or verdict.failed  # type: ignore[union-attr]  # a Stop has it
-    return cause_of(tried.failure, tried.in_flight.stage) if failed else "ok"
+    if not failed:
+        return "ok"
+    if tried.cause is None:
+        tried.cause = cause_of(tried.failure, tried.in_flight.stage)
+    return tried.cause
 
 
 def _says(tried: Tried, name: Literal["retry_if", "give_up_if"]) -> bool:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from resilient_session._policy._decision import Stop
     from resilient_session._policy._failure import Failure
     from resilient_session._transport._in_flight import InFlight
+    from resilient_session._vocabulary import Cause
 
 
 class Transport:
@@ -78,9 +79,12 @@ class Tried:
     Attributes:
         finishers: what observers want called with the finished attempt.
         refusal: why it was not sent; None if nothing held it back.
+        cause: what it ended with, once somebody asked; None before.
     """
 
-    __slots__ = ("failure", "finishers", "in_flight", "outgoing", "refusal", "response", "start", "transport")
+    __slots__ = (
+        "cause", "failure", "finishers", "in_flight", "outgoing", "refusal", "response", "start", "transport",
+    )  # fmt: skip
 
     def __init__(  # noqa: PLR0913, PLR0917 - what an attempt comes to
         self,
@@ -99,6 +103,7 @@ class Tried:
         self.failure = failure
         self.finishers: Finishers = ()
         self.refusal: Stop | None = None
+        self.cause: Cause | None = None
 
     @property
     def was_sent(self) -> bool:
@@ -152,7 +157,7 @@ class Tried:
     def failed(self, failure: Failure) -> Tried:
         """Return the attempt with a failure."""
         failed = copy.copy(self)
-        failed.failure = failure
+        failed.failure, failed.cause = failure, None
         return failed
 
     def close(self) -> None:
