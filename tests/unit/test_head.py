@@ -90,10 +90,11 @@ def test_what_is_plain_is_read_as_http_client_reads_it(status_line, lines, newli
         [b"Transfer-Encoding: Chunked", b"Server: \xe9"],
         [b"Set-Cookie: a=b", b"Set-Cookie: c=d", b"Content-Type: application/json"],
         [b"X-%d: y" % number for number in range(99)],
+        [b"A: b: c", b"D:e", b"I:j:k", b"L:\xa0m", b"N:  o \t", b"P:", b"Q:\tr", b"S: \xa0t"],
     ],
 )
 def test_plain_heads_are_read_at_once(fields):
-    assert agrees(b"\r\n".join([b"HTTP/1.1 200 OK", *fields, b"", b"body"]))
+    assert agrees(b"\r\n".join([b"HTTP/1.1 200 OK", *fields, b"", b"a body", b"", b"with lines"]))
 
 
 @pytest.mark.parametrize(
