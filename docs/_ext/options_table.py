@@ -74,7 +74,7 @@ def _fields(name: str, option: Option) -> Iterator[tuple[str, str]]:
     if option.unit:
         yield "Unit", option.unit
     yield "Default", _default(option)
-    if isinstance(option.kind, kinds.Textual):
+    if hasattr(option.kind, "parse"):
         yield "Variable", f"`{PREFIX}{name.upper()}`"
     else:
         yield "Variable", "none; can only be set in code"

@@ -12,6 +12,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
 from resilient_session import resilient_session
+from resilient_session._call._cookies import hand_over
 from resilient_session._transport._cookieless import built
 from resilient_session.testing import FaultServer, Reply
 
@@ -94,3 +95,9 @@ def test_a_response_of_another_make_is_left_alone():
     seen = []
     built(lambda _request, raw: seen.append(raw._original_response), prepared(), raw)
     assert seen == ["theirs"]
+
+
+def test_cookies_of_earlier_attempts_need_a_message_to_be_found_in():
+    response = requests.Response()
+    hand_over(("a=b",), response)
+    assert response.raw is None

@@ -145,9 +145,7 @@ class Seen:
     @property
     def delay(self) -> float | None:
         """The seconds for which the server wants no request at all; None if it requested nothing."""
-        if self._status is None or not self._headers:
-            return None
-        return delay_for_all(self._status, self._headers, wall_time())
+        return None if self._status is None else delay_for_all(self._status, self._headers, wall_time())
 
     @property
     def is_free(self) -> bool:
