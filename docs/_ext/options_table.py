@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from resilient_session._config import _kinds as kinds
 from resilient_session._config._options import PREFIX, REPLACED_BY_RETRY, TABLE
 from resilient_session._time import SystemClock, Timeouts
 
