@@ -15,7 +15,6 @@ import contextlib
 import gc
 import itertools
 import json
-import logging
 import os
 import platform
 import socket
@@ -34,8 +33,7 @@ import certifi
 import requests
 import trustme
 import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3 import Retry
+from counted import dropping, recipe
 
 from resilient_session import Options, resilient_session
 
@@ -246,17 +244,13 @@ def shapes(place: Place, scale: float) -> Iterator[dict[str, Any]]:
 
 def retries(place: Place, scale: float) -> Iterator[dict[str, Any]]:
     """Measure a call with one retry, and what each more of them adds; what is logged is dropped by a handler."""
-    log = logging.getLogger("resilient_session")
-    log.addHandler(logging.NullHandler())
-    log.propagate = False
-    recipe = requests.Session()
-    recipe.mount("http://", HTTPAdapter(max_retries=Retry(3, backoff_factor=0, status_forcelist=[503])))
+    stock = recipe()
     lasting: Options = {"backoff_factor": 0, "retry_quota": 1_000_000}  # failing as often as this, it would run out
-    quiet, logging_each = (resilient_session(**lasting, logger=logger) for logger in (None, log))
+    quiet, logging_each = (resilient_session(**lasting, logger=logger) for logger in (None, dropping()))
     rounds = max(5, round(25 * scale))
     yield compared(
         "a request whose responses are 503 and then 200, no wait",
-        *(lambda session=session: session.get(f"{place.plain}/flaky/1") for session in (recipe, logging_each)),
+        *(lambda session=session: session.get(f"{place.plain}/flaky/1") for session in (stock, logging_each)),
         times=100,
         rounds=rounds,
         goal=0.85,
@@ -269,7 +263,7 @@ def retries(place: Place, scale: float) -> Iterator[dict[str, Any]]:
         ("one more retry of a reset, log off", requests.Session.get, quiet, "resets"),
         ("one more retry of a reset, log off, both with timeouts", timed, quiet, "resets"),
     ):
-        yield slope(name, (recipe, ours), get, f"{place.plain}/{kind}", rounds)
+        yield slope(name, (stock, ours), get, f"{place.plain}/{kind}", rounds)
 
 
 def slope(

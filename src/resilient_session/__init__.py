@@ -101,7 +101,7 @@ def __getattr__(name: str) -> object:
     if name not in _IMPORTED_LATER:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    from importlib import import_module  # noqa: PLC0415 - `requests` has imported it
+    from importlib import import_module  # noqa: PLC0415 - or it would be a name of this package
 
     return getattr(import_module(f"{__name__}.{_IMPORTED_LATER[name]}"), name)
 

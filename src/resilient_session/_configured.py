@@ -74,7 +74,7 @@ class ConfiguredHTTPAdapter(LateAdapter):
     def _set_up(self, settings: Settings, others: dict[str, object]) -> None:
         self._configure(settings)
         options = settings.values
-        self._made: urllib3.Retry | None = retry_from(options)
+        self._made = retry_from(options)
         super().__init__(
             pool_connections=options["pool_connections"],
             pool_maxsize=options["pool_maxsize"],
@@ -168,16 +168,19 @@ class ConfiguredHTTPAdapter(LateAdapter):
 
     @max_retries.setter
     def max_retries(self, value: urllib3.Retry | int) -> None:
-        if vars(self).pop("_made", self) is value:  # from these options, a moment ago
-            pass
-        elif not isinstance(value, urllib3.Retry) or schedule_of(value) is None:
-            self._settings = self._settings.changed({"max_retries": value})
-        else:
-            options = options_from(value, self._settings.values)
-            if options:
-                self._settings = self._settings.changed(options)
+        if vars(self).pop("_made", self) is not value:  # else the constructor made it from these settings
+            self._adopt(value)
         self._retry = value if isinstance(value, urllib3.Retry) else retry_from(self._settings.values)
         self._rules = Rules.of(self._settings.values)
+
+    def _adopt(self, retries: urllib3.Retry | int) -> None:
+        """Change the settings to what was assigned to `max_retries`."""
+        if not isinstance(retries, urllib3.Retry) or schedule_of(retries) is None:
+            self._settings = self._settings.changed({"max_retries": retries})
+        else:
+            options = options_from(retries, self._settings.values)
+            if options:
+                self._settings = self._settings.changed(options)
 
     def __repr__(self) -> str:
         """Show the options that are not default; functions and other objects by their names, and no secret."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from requests.adapters import HTTPAdapter
@@ -37,7 +38,11 @@ class Mounting:
         self._settings = settings
         self._keep_pools = keep_pools
         self._replacements: dict[int, BaseAdapter] = {}
-        self._stock = HTTPAdapter()
+
+    @cached_property
+    def _stock(self) -> HTTPAdapter:
+        """An adapter as `requests` makes it, to compare others with."""
+        return HTTPAdapter()
 
     def resilient(self, adapter: BaseAdapter) -> BaseAdapter:
         """Return the replacement of an adapter; an adapter mounted twice gets one replacement."""

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from requests import PreparedRequest
 
@@ -28,7 +28,7 @@ def redact_url(url: str) -> str:
     Returns:
         The URL with ``***`` in place of the userinfo and of each query value; parameter names stay.
     """
-    if "?" not in url and "@" not in url and "#" not in url:
+    if "?" not in url and "@" not in url and "#" not in url:  # without these it contains no secret
         return url
     without_userinfo = re.sub(_USERINFO_OF_URL, f"{HIDDEN}@", url, count=1) if "@" in url else url
     head, mark, query = without_userinfo.partition("#")[0].partition("?")
@@ -44,32 +44,34 @@ def redact_error(error: BaseException, request: PreparedRequest, proxies: Mappin
         proxies: the proxies of the request; their credentials are secrets too.
     """
     links = chain(error)
-    told = "\n".join(text for link in links for text in _texts(link))
-    replacements = {secret: harmless for secret, harmless in _secrets(request, proxies or {}) if secret in told}
-    if not replacements and "@" not in told and "?" not in told:
-        return
+    texts: list[str] = []
+
+    def noted(text: str) -> str:
+        texts.append(text)
+        return text
+
     for link in links:
-        if any(isinstance(arg, str) for arg in link.args):
-            link.args = tuple(_redact_text(arg, replacements) if isinstance(arg, str) else arg for arg in link.args)
-        for name, value in [*getattr(link, "__dict__", {}).items()]:
-            if isinstance(value, str):
-                setattr(link, name, _redact_text(value, replacements))
-        if isinstance(link, OSError) and isinstance(link.strerror, str):
-            link.strerror = _redact_text(link.strerror, replacements)
-        if isinstance(link, UnicodeEncodeError):
-            link.object = _redact_text(link.object, replacements)
+        _rewrite(link, noted)
+    told = "\n".join(texts)
+    replacements = {secret: harmless for secret, harmless in _secrets(request, proxies or {}) if secret in told}
+    if replacements or "@" in told or "?" in told:
+        for link in links:
+            _rewrite(link, lambda text: _redact_text(text, replacements))
 
 
-def _texts(link: BaseException) -> Iterator[str]:
-    """Yield all texts of an exception."""
-    # one that was pickled or copied builds its text anew from attributes, such as urllib3's `url`
-    for value in (*link.args, *getattr(link, "__dict__", {}).values()):
+def _rewrite(link: BaseException, rewritten: Callable[[str], str]) -> None:
+    """Replace each text of an exception by what a function returns for it."""
+    if any(isinstance(arg, str) for arg in link.args):
+        link.args = tuple(rewritten(arg) if isinstance(arg, str) else arg for arg in link.args)
+    # an exception that was pickled or copied builds its text anew from attributes, such as urllib3's `url`
+    for name, value in [*getattr(link, "__dict__", {}).items()]:
         if isinstance(value, str):
-            yield value
-    if isinstance(link, OSError) and isinstance(link.strerror, str):  # what str() of one with an errno shows
-        yield link.strerror
+            setattr(link, name, rewritten(value))
+    # str() of an OSError with an errno shows its strerror, not its args
+    if isinstance(link, OSError) and isinstance(link.strerror, str):
+        link.strerror = rewritten(link.strerror)
     if isinstance(link, UnicodeEncodeError):
-        yield link.object
+        link.object = rewritten(link.object)
 
 
 def chain(error: BaseException) -> Collection[BaseException]:

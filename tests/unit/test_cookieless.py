@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from http.client import HTTPMessage
 from types import SimpleNamespace
 
@@ -65,12 +67,29 @@ def test_sessions_find_cookies_where_they_are_set(fields, names):
 
 def test_a_patched_search_is_made(monkeypatch):
     searched = []
-    monkeypatch.setattr(adapters, "extract_cookies_to_jar", lambda *args: searched.append(args))
+    monkeypatch.setattr(
+        adapters, "extract_cookies_to_jar", lambda _jar, _request, raw: searched.append(raw._original_response)
+    )
     with FaultServer(default=Reply(200, body=b"ok")) as server:
         for session in (requests.Session(), resilient_session()):
             with session:
                 session.get(server.url())
     assert len(searched) == 2
+    assert None not in searched
+
+
+def test_a_search_that_was_patched_before_the_import_is_made():
+    code = """if True:
+        from requests import adapters
+        searched = []
+        adapters.extract_cookies_to_jar = lambda jar, request, raw: searched.append(raw._original_response)
+        from resilient_session import resilient_session
+        from resilient_session.testing import FaultServer
+        with FaultServer() as server, resilient_session() as session:
+            session.get(server.url())
+        assert searched != [] and None not in searched
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)  # noqa: S603 - our own
 
 
 def test_no_search_without_a_patch():

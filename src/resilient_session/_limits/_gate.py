@@ -105,7 +105,7 @@ class Gate:
                 change = self._group.circuit(breaker).settle(self._ticket, result, self._clock.now())
             self._ticket = _NO_TICKET
             self._note(change)
-        if delay and self._rules.cool_down:
+        if delay and self.cools:
             self._pace.cool(min(delay, self._rules.longest))
 
     def may_retry(self, *, free: bool = False) -> bool:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from requests import adapters
 from urllib3 import HTTPResponse
 
+from resilient_session._transport._known_pools import are_defined_in
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,12 +25,15 @@ def _extracting() -> object:
 
 
 _EXTRACT = _extracting()
+_IS_STOCK = are_defined_in({"requests.cookies"}, (_EXTRACT,))
+"""Whether it was not patched when this module was imported."""
 
 
 def built(build: Callable[..., Response], request: PreparedRequest, raw: Any) -> Response:
     """Build a response of `requests` from one of urllib3, with the function that builds it."""
-    original = raw._original_response if type(raw) is HTTPResponse else None  # noqa: SLF001 - as `requests` reads it
-    if original is None or _extracting() is not _EXTRACT or _sets_cookies(raw.headers):
+    is_stock = _IS_STOCK and _extracting() is _EXTRACT
+    original = raw._original_response if is_stock and type(raw) is HTTPResponse else None  # noqa: SLF001 - as `requests`
+    if original is None or _sets_cookies(raw.headers):
         return build(request, raw)
     raw._original_response = None  # noqa: SLF001
     try:

@@ -59,23 +59,22 @@ class LateAdapter(PoolFindingAdapter):
 
     def build_response(self, req: PreparedRequest, resp: urllib3.BaseHTTPResponse) -> Response:
         """Return the response of `requests` for one of urllib3; for an attempt in flight that failed, later."""
+        build: Any = super().build_response
+        if not _ARE_STOCK or getattr(build, "__func__", None) is not _BUILD:
+            return build(req, resp)  # type: ignore[no-any-return]
         if resp.status >= _FIRST_ERROR and self._may_wait(resp):
             return LateResponse(self, req, resp)
-        build: Any = super().build_response
-        is_stock = _ARE_STOCK and getattr(build, "__func__", None) is _BUILD
-        return built(build, req, resp) if is_stock else build(req, resp)
+        return built(build, req, resp)
 
     def _may_wait(self, resp: urllib3.BaseHTTPResponse) -> bool:
-        """Whether nobody but our own loop sees the response before it is complete."""
+        """Whether nobody but our own loop sees the response before it is complete, if `requests` would build it."""
         in_flight = current()
         follows: Any = super()
         return (
             in_flight is not None
             and in_flight.sender is self
             and in_flight.received is resp
-            and _ARE_STOCK
             and type(self).build_response is LateAdapter.build_response
             and "build_response" not in vars(self)
-            and getattr(follows.build_response, "__func__", None) is _BUILD
             and getattr(follows.send, "__func__", None) is _SEND
         )

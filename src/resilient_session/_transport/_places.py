@@ -32,9 +32,8 @@ class Places(LifoQueue[Any]):
         if not self.queue and self._untouched:
             with self.mutex:
                 if not self.queue and self._untouched:
-                    self._untouched -= 1
                     self.not_full.notify()
-                    return None
+                    return self._get()
         return super().get(block, timeout)
 
     def _qsize(self) -> int:

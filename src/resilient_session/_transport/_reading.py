@@ -144,19 +144,18 @@ class ClampedResponse(http.client.HTTPResponse):
         head = None if self._file is None or shows_its_work else plain_head(self.fp.peek())
         if head is None:
             return False
-        size, self.status, self.reason, self.headers, self.chunked, length, closes = head
+        size, self.status, self.reason, self.headers, chunked, length, closes = head
         self.fp.read(size)
         self._in_flight.head_is_complete()
         self.version = 11
         self.code = self.status
         self.msg = self.headers
         has_body = self.status not in BODILESS and self._method != "HEAD"  # type: ignore[attr-defined]
+        self.chunked = chunked and self.status not in BODILESS
         self.chunk_left = None
         self.length = length if has_body else 0
         self._end = None if self.length is None else size + self.length
-        self.will_close = closes or (not self.chunked and self.length is None)
-        if self.status in BODILESS:
-            self.chunked = False
+        self.will_close = closes or (not chunked and self.length is None)
         return True
 
     def _begin_line_by_line(self) -> None:
