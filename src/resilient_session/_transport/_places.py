@@ -29,11 +29,10 @@ class Places(LifoQueue[Any]):
     def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002
         """Take what was put last."""
         self._is_made = True
-        if not self.queue and self._untouched:
-            with self.mutex:
-                if not self.queue and self._untouched:
-                    self.not_full.notify()
-                    return self._get()
+        with self.mutex:
+            if not self.queue and self._untouched:
+                self.not_full.notify()
+                return self._get()
         return super().get(block, timeout)
 
     def _qsize(self) -> int:
