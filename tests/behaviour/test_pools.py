@@ -32,6 +32,13 @@ def pool_of(adapter, url=URL, verify=True, proxies=None, cert=None):
     return adapter.get_connection_with_tls_context(requests.Request("GET", url).prepare(), verify, proxies, cert)
 
 
+def known_pool_of(adapter):
+    """Return a pool whose key was learned, as it is when a place is asked for again."""
+    for _ in range(2):
+        pool = pool_of(adapter)
+    return pool
+
+
 def pool_of_requests(adapter, url=URL, verify=True, proxies=None, cert=None):
     request = requests.Request("GET", url).prepare()
     return HTTPAdapter.get_connection_with_tls_context(adapter, request, verify, proxies, cert)
@@ -75,7 +82,7 @@ def test_bundle_that_becomes_a_folder_is_asked_about_anew(adapter, tmp_path):
 
 
 def test_manager_whose_settings_change_is_asked_anew(adapter):
-    first = pool_of(adapter)
+    first = known_pool_of(adapter)
     adapter.poolmanager.connection_pool_kw["assert_hostname"] = "other.example"
     second = pool_of(adapter)
     assert (first.assert_hostname, second.assert_hostname) == (None, "other.example")
@@ -85,19 +92,19 @@ def test_manager_whose_settings_change_is_asked_anew(adapter):
 
 def test_settings_that_may_change_unseen_are_not_relied_on(adapter):
     options = adapter.poolmanager.connection_pool_kw["socket_options"] = [(1, 2, 3)]
-    first = pool_of(adapter)
+    first = known_pool_of(adapter)
     options.append((4, 5, 6))
     assert pool_of(adapter) is not first
 
 
 def test_pool_that_its_manager_dropped_is_not_used(adapter):
-    first = pool_of(adapter)
+    first = known_pool_of(adapter)
     adapter.poolmanager.clear()
     assert pool_of(adapter) is not first
 
 
 def test_manager_that_was_put_in_place_of_another_is_asked(adapter):
-    first = pool_of(adapter)
+    first = known_pool_of(adapter)
     adapter.init_poolmanager(10, 10)
     assert pool_of(adapter) is not first
 
@@ -177,6 +184,7 @@ def test_patch_is_heard_also_when_the_pool_is_known(owner, name, session, monkey
         pytest.skip("this seam came with requests 2.32.3")
     with FaultServer() as server:
         session.get(server.url("/"))
+        session.get(server.url("/"))
         monkeypatch.setattr(owner, name, spy)
         session.get(server.url("/"))
         session.get(server.url("/"))
@@ -189,7 +197,7 @@ def test_patch_of_a_manager_is_heard_also_when_the_pool_is_known(adapter):
         return stock(*args, **kwargs)
 
     heard, stock = [], adapter.poolmanager.connection_from_host
-    pool_of(adapter)
+    known_pool_of(adapter)
     adapter.poolmanager.connection_from_host = spy
     pool_of(adapter)
     assert len(heard) == 1
@@ -219,13 +227,13 @@ def test_adapter_whose_own_attributes_are_patched_is_asked_for_them(adapter):
     stock = getattr(adapter, "build_connection_pool_key_attributes", None)
     if stock is None:
         pytest.skip("this seam came with requests 2.32.3")
-    first = pool_of(adapter)
+    first = known_pool_of(adapter)
     adapter.build_connection_pool_key_attributes = lambda *args: (stock(*args)[0], {"cert_reqs": "CERT_NONE"})
     assert pool_of(adapter) is not first
 
 
 def test_manager_that_makes_other_keys_is_asked_anew(adapter):
-    first = pool_of(adapter)
+    first = known_pool_of(adapter)
     stock = adapter.poolmanager.key_fn_by_scheme
     adapter.poolmanager.key_fn_by_scheme = {
         "https": lambda context: stock["https"](context)._replace(key_timeout=9)
@@ -255,6 +263,16 @@ def test_pools_that_come_and_go_are_known_by_the_same_keys():
     )
 
 
+def test_key_is_learned_when_a_place_is_asked_for_again(adapter, monkeypatch):
+    learned = []
+    monkeypatch.setattr(KnownPools, "learn", lambda _known, _manager, place, *_: learned.append(place))
+    for _ in range(2):
+        pool_of(adapter, "http://one.example/")
+    pool_of(adapter, "http://two.example/")
+    has_seam = hasattr(HTTPAdapter, "build_connection_pool_key_attributes")
+    assert learned == [("http://one.example", True, False)] * has_seam
+
+
 def test_pool_that_is_not_found_by_its_key_is_not_known():
     known, manager, place = KnownPools(), PoolManager(), place_of(URL, verify=True)
     pool = PoolManager().connection_from_host("shop.example", 8443, "https")
@@ -268,7 +286,7 @@ def test_secrets_in_urls_are_not_remembered(adapter):
 
 
 def test_client_certificates_and_proxies_are_left_to_requests(adapter):
-    plain = pool_of(adapter)
+    plain = known_pool_of(adapter)
     assert pool_of(adapter, cert="/etc/hosts").cert_file == "/etc/hosts"
     assert pool_of(adapter, proxies={"https": "http://proxy.example:3128"}).proxy.host == "proxy.example"
     assert pool_of(adapter) is plain
@@ -280,6 +298,7 @@ def test_known_pools_are_bounded_and_do_not_travel():
         url = f"http://host-{number}.example/"
         host = {"scheme": "http", "host": f"host-{number}.example", "port": None}
         pool = manager.connection_from_host(**host, pool_kwargs={"cert_reqs": "CERT_REQUIRED"})
+        assert not known.have_met(place_of(url, verify=True))
         known.learn(manager, place_of(url, verify=True), pool, {**host, "cert_reqs": "CERT_REQUIRED"})
         assert known.find(manager, place_of(url, verify=True)) is pool
     assert 0 < len(known._known) <= 256

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import queue
 import threading
 from random import Random
@@ -85,6 +86,44 @@ def test_threads_take_each_place_once():
     for thread in threads:
         thread.join(5)
     assert taken == [None] * 200
+
+
+def emptied_as_urllib3_does(places):
+    """Return how often something came out until the queue was empty."""
+    with contextlib.suppress(queue.Empty):
+        for number in range(100):
+            places.get(block=False)
+    return number
+
+
+@pytest.mark.parametrize("used", [0, 1])
+def test_untouched_places_end_with_their_pool(used):
+    pool = _pool_class(urllib3.HTTPConnectionPool)("localhost", maxsize=50)
+    for _ in range(used):
+        pool._put_conn(pool._get_conn())
+    places = pool.pool
+    del pool
+    gc.collect()
+    assert (places.qsize(), emptied_as_urllib3_does(places)) == (0, 0)
+
+
+def test_untouched_places_end_when_their_pool_is_closed(monkeypatch):
+    taken, get = [], Places.get
+
+    def counted(places, **options):
+        taken.append(options)
+        return get(places, **options)
+
+    pool = _pool_class(urllib3.HTTPConnectionPool)("localhost", maxsize=50)
+    places = pool.pool
+    monkeypatch.setattr(Places, "get", counted)
+    pool.close()
+    assert (places.qsize(), len(taken)) == (0, 1)
+
+
+def test_places_last_as_long_as_their_pool():
+    pool = _pool_class(urllib3.HTTPConnectionPool)("localhost", maxsize=50)
+    assert (emptied_as_urllib3_does(pool.pool), pool.pool.qsize()) == (50, 0)
 
 
 def test_a_queue_of_somebodys_own_stays():

@@ -10,6 +10,7 @@ import urllib3
 from resilient_session._config._cross_checks import check
 from resilient_session._config._limit_kinds import Refusal
 from resilient_session._config._options import PREFIX, REPLACED_BY_RETRY, TABLE, VARIABLES, Options
+from resilient_session._variables import variables
 from resilient_session._warning import warn
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ _OTHER_NAMES = {
     **dict.fromkeys(("verify", "headers", "proxies", "auth", "cert", "params", "cookies"), _OF_SESSION),
 }
 """Names used by other libraries, and what to use here."""
+
+_DEFAULTS: dict[str, object] = {name: option.default for name, option in TABLE.items()}
+_ORIGINS = dict.fromkeys(TABLE, "default")
 
 
 class Settings:
@@ -66,8 +70,7 @@ class Settings:
                 replaces it.
             ValueError: an argument or a variable is out of range.
         """
-        values: dict[str, object] = {name: option.default for name, option in TABLE.items()}
-        origins = dict.fromkeys(TABLE, "default")
+        values, origins = _DEFAULTS.copy(), _ORIGINS.copy()
         for variable, name, text in _variables(environ):
             values[name] = _parsed(variable, name, text)
             origins[name] = variable
@@ -179,6 +182,9 @@ def _unknown(name: str) -> str:
 
 def _variables(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
     """Return the set variables as (variable, option, text); warn about those that match no option."""
+    names = variables() if environ is os.environ else None
+    if names is not None and _PREFIX_OF_A_NAME not in b"\0".join((b"", *names)):
+        return []
     found = []
     for variable in [key for key in environ if key.startswith(PREFIX)]:
         name = VARIABLES.get(variable)
@@ -188,6 +194,9 @@ def _variables(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
         elif text:
             found.append((variable, name, text))
     return found
+
+
+_PREFIX_OF_A_NAME = f"\0{PREFIX}".encode()
 
 
 def _unused(variable: str) -> str:

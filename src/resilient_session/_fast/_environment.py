@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from resilient_session._fast._variables import variables
+from resilient_session._variables import variables
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Session

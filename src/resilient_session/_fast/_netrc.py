@@ -10,7 +10,7 @@ import os
 
 from requests import utils
 
-from resilient_session._fast._variables import variables
+from resilient_session._variables import variables
 
 
 def is_without_netrc() -> bool:

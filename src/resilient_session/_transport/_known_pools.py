@@ -93,7 +93,7 @@ class PoolFindingAdapter(HTTPAdapter):
         pool = None if place is None else self._known_pools.find(self.poolmanager, place)
         if pool is None:
             pool = find(request, verify, proxies=proxies, cert=cert)
-            if place is not None:
+            if place is not None and self._known_pools.have_met(place):
                 host, settings = attributes_of(request, verify, cert)
                 self._known_pools.learn(self.poolmanager, place, pool, {**settings, **host})
         return pool
@@ -130,7 +130,7 @@ class KnownPools:
     """The keys of the pools that one adapter used."""
 
     def __init__(self) -> None:
-        self._known: dict[Place, _Known] = {}
+        self._known: dict[Place, _Known | None] = {}
 
     def __reduce__(self) -> tuple[type[KnownPools], tuple[()]]:
         return type(self), ()
@@ -139,6 +139,14 @@ class KnownPools:
         """Return the pool for a place, if its key is known and its manager still has it."""
         known = self._known.get(place)
         return manager.pools.get(known.key) if known is not None and known.holds_for(manager) else None
+
+    def have_met(self, place: Place) -> bool:
+        """Whether a place was asked for before: a session that is made for one call need not learn its key."""
+        if place in self._known:
+            return True
+        self._clear_if_full()
+        self._known[place] = None
+        return False
 
     def learn(
         self, manager: PoolManager, place: Place, pool: urllib3.HTTPConnectionPool, attributes: Mapping[str, Any]
@@ -160,7 +168,6 @@ class KnownPools:
             hash(tuple(settings.values()))
             key = makers[attributes["scheme"]]({**settings, **attributes, "port": port})
             if manager.pools.get(key) is pool:
-                self._clear_if_full()
                 self._known[place] = _Known(ref(manager), settings, makers, key)
 
     def _clear_if_full(self) -> None:

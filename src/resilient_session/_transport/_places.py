@@ -2,13 +2,17 @@
 
 urllib3 fills each pool with as many Nones as it may have connections, which are places for connections to come, and
 takes them out again at its end, each with a lock and two conditions. Here, those that were never touched are a
-number.
+number, which is zero once their pool is closed or gone.
 """
 
 from __future__ import annotations
 
 from queue import LifoQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+if TYPE_CHECKING:
+    from urllib3 import HTTPConnectionPool
 
 
 class Places(LifoQueue[Any]):
@@ -16,6 +20,11 @@ class Places(LifoQueue[Any]):
 
     _untouched = 0
     _is_made = False
+    _pool: ref[HTTPConnectionPool] | None = None
+
+    def belong_to(self, pool: HTTPConnectionPool) -> None:
+        """Let the places end with a pool."""
+        self._pool = ref(pool)
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002
         """Put a connection, or None, as `LifoQueue` does; the first Nones come from urllib3 as it makes a pool."""
@@ -30,10 +39,20 @@ class Places(LifoQueue[Any]):
         """Take what was put last."""
         self._is_made = True
         with self.mutex:
-            if not self.queue and self._untouched:
+            if not self.queue and self._untouched and not self._has_ended():
                 self.not_full.notify()
                 return self._get()
         return super().get(block, timeout)
+
+    def _has_ended(self) -> bool:
+        """Whether the pool is closed or gone, so that urllib3 empties its queue; then nothing untouched is left."""
+        if self._pool is None:
+            return False
+        pool = self._pool()
+        if pool is not None and pool.pool is self:
+            return False
+        self._untouched = 0
+        return True
 
     def _qsize(self) -> int:
         return len(self.queue) + self._untouched

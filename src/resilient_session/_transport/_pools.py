@@ -38,6 +38,12 @@ if TYPE_CHECKING:
 class ResilientPool:
     """A mixin for urllib3's pools."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        pool: Any = self
+        if type(pool.pool) is Places:
+            pool.pool.belong_to(pool)
+
     @property
     def ConnectionCls(self) -> type:  # noqa: N802 - urllib3's name
         """The connection class that is set at this moment, with our mixin if it is urllib3's own."""
@@ -87,6 +93,11 @@ def _pool_class(base: type) -> type:
     return base if issubclass(base, ResilientPool) else mixed(ResilientPool, base)
 
 
+def _classes(manager: PoolManager) -> dict[str, type]:
+    """Return the pool classes of a manager, with our mixin."""
+    return {scheme: _pool_class(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}
+
+
 def instrument(manager: PoolManager) -> None:
     """Have a manager make pools of ours from now on; it discards those it made before."""
     for pool in manager.pool_classes_by_scheme.values():
@@ -107,7 +118,7 @@ class _Instrumenting:
 
     def of(self, manager: PoolManager) -> None:
         with self._lock:
-            classes = {scheme: _pool_class(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}
+            classes = _classes(manager)
             if classes != manager.pool_classes_by_scheme:
                 manager.clear()
                 manager.pool_classes_by_scheme = classes
@@ -169,6 +180,4 @@ def is_as_constructed(adapter: HTTPAdapter, stock: HTTPAdapter) -> bool:
 
 def _setting(manager: PoolManager) -> tuple[Any, ...]:
     """Return what a manager was set up with."""
-    classes = {scheme: _pool_class(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}
-    own = {name: value for name, value in vars(manager).items() if name not in {"pools", "pool_classes_by_scheme"}}
-    return type(manager), classes, own
+    return type(manager), {**vars(manager), "pools": None, "pool_classes_by_scheme": _classes(manager)}

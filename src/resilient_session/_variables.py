@@ -1,4 +1,4 @@
-"""The names of the environment's variables, without decoding each: a part of `_environment` and `_netrc`."""
+"""The variables of the environment as bytes: decoding their names takes longer than finding that none matters."""
 
 from __future__ import annotations
 
