@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from requests.structures import CaseInsensitiveDict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from requests import PreparedRequest
 
@@ -43,28 +45,29 @@ def redact_error(error: BaseException, request: PreparedRequest, proxies: Mappin
         request: the request that failed; its URL and header values are the secrets.
         proxies: the proxies of the request; their credentials are secrets too.
     """
-    links = chain(error)
-    texts: list[str] = []
+    redact(chain(error), request, proxies)
 
-    def noted(text: str) -> str:
-        texts.append(text)
-        return text
+
+def redact(links: Iterable[BaseException], request: PreparedRequest, proxies: Mapping[str, str] | None) -> None:
+    """Remove the secrets of a request from the messages of exceptions, in place; see `redact_error`."""
+    secrets = [*_secrets(request, proxies or {})]
+
+    def harmless(text: str) -> str:
+        found = [pair for pair in secrets if pair[0] in text]
+        return _redact_text(text, found) if found or "@" in text or "?" in text else text
 
     for link in links:
-        _rewrite(link, noted)
-    told = "\n".join(texts)
-    replacements = {secret: harmless for secret, harmless in _secrets(request, proxies or {}) if secret in told}
-    if replacements or "@" in told or "?" in told:
-        for link in links:
-            _rewrite(link, lambda text: _redact_text(text, replacements))
+        _rewrite(link, harmless)
 
 
 def _rewrite(link: BaseException, rewritten: Callable[[str], str]) -> None:
     """Replace each text of an exception by what a function returns for it."""
-    if any(isinstance(arg, str) for arg in link.args):
-        link.args = tuple(rewritten(arg) if isinstance(arg, str) else arg for arg in link.args)
+    for arg in link.args:
+        if isinstance(arg, str):
+            link.args = tuple(rewritten(arg) if isinstance(arg, str) else arg for arg in link.args)
+            break
     # an exception that was pickled or copied builds its text anew from attributes, such as urllib3's `url`
-    for name, value in [*getattr(link, "__dict__", {}).items()]:
+    for name, value in [*vars(link).items()]:
         if isinstance(value, str):
             setattr(link, name, rewritten(value))
     # str() of an OSError with an errno shows its strerror, not its args
@@ -75,17 +78,39 @@ def _rewrite(link: BaseException, rewritten: Callable[[str], str]) -> None:
 
 
 def chain(error: BaseException) -> Collection[BaseException]:
-    """List an error and every exception it refers to: cause, context, arguments, urllib3's ``reason``."""
+    """List an error and every exception behind it: cause, context, arguments, urllib3's ``reason``.
+
+    An exception that a caller is handling meanwhile is left out: Python makes it the context of all that is raised.
+    """
     seen: dict[int, BaseException] = {}
-    queue = [error]
+    queue, contexts = [error], []
     while queue:
         link = queue.pop()
         if id(link) not in seen:
             seen[id(link)] = link
-            for one in (link.__cause__, link.__context__, getattr(link, "reason", None), *link.args):
+            contexts.append(link.__context__)
+            for one in (link.__cause__, getattr(link, "reason", None), *link.args):
                 if one is not None and isinstance(one, BaseException):
                     queue.append(one)  # noqa: PERF401 - a comprehension takes twice as long
+        while contexts and not queue:
+            context = contexts.pop()
+            if context is not None and id(context) not in seen and not _is_handled_above(context, seen.values()):
+                queue.append(context)
     return seen.values()
+
+
+def _is_handled_above(context: BaseException, links: Iterable[BaseException]) -> bool:
+    """Whether a caller is handling an exception: no traceback of ours goes up to where it was caught."""
+    if context.__traceback__ is None:
+        return False
+    caught_in = context.__traceback__.tb_frame
+    for link in links:
+        trace = link.__traceback__
+        while trace is not None:
+            if trace.tb_frame is caught_in:
+                return False
+            trace = trace.tb_next
+    return True
 
 
 def _redact_query(query: str) -> str:
@@ -93,8 +118,8 @@ def _redact_query(query: str) -> str:
     return "&".join(f"{name}={HIDDEN}" if equals else name and HIDDEN for name, equals, _ in pairs)
 
 
-def _redact_text(text: str, replacements: Mapping[str, str]) -> str:
-    for secret, harmless in replacements.items():
+def _redact_text(text: str, replacements: Iterable[tuple[str, str]]) -> str:
+    for secret, harmless in replacements:
         text = text.replace(secret, harmless)
     text = re.sub(_USERINFO, f"{HIDDEN}@", text)
     return re.sub(_QUERY, lambda match: _redact_query(match[0]), text)
@@ -111,9 +136,10 @@ def _secrets(request: PreparedRequest, proxies: Mapping[str, str]) -> Iterator[t
         query = text.partition("#")[0].partition("?")[2]
         if query:
             yield f"?{query}", f"?{_redact_query(query)}"
-    for name, value in (request.headers or {}).items():
+    headers: Any = request.headers or {}
+    for name, value in headers.lower_items() if isinstance(headers, CaseInsensitiveDict) else headers.items():
         text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-        if len(text) >= _SHORTEST_SECRET and str(name).lower() != "host":
+        if len(text.strip()) >= _SHORTEST_SECRET and str(name).lower() != "host":
             for form in _forms(text):
                 yield form, HIDDEN
 
@@ -142,10 +168,11 @@ _SHORTEST_PART = 3
 
 def _forms(text: str) -> Iterator[str]:
     """Yield a header value as messages may show it."""
+    if text.isascii() and text.isprintable() and "'" not in text and "\\" not in text:  # its repr shows it as it is
+        yield text.strip()
+        return
     yield text
     yield text.strip()
-    if text.isascii() and text.isprintable() and "'" not in text and "\\" not in text:  # its repr shows it as it is
-        return
     yield repr(text)[1:-1]
     if not text.isascii():
         yield from (repr(text.encode(coding, "replace"))[2:-1] for coding in ("latin-1", "utf-8"))

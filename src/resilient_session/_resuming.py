@@ -15,7 +15,7 @@ import urllib3.exceptions
 from resilient_session._attempt import allowed, described
 from resilient_session._errors import ChunkedEncodingError, DeadlineExceeded, ReadTimeout
 from resilient_session._events import StreamBroken, StreamResumed, attempts_behind
-from resilient_session._policy._decision import Stop, decide
+from resilient_session._policy._decision import Retry, Stop, decide
 from resilient_session._policy._joining import asking_for, part_of, whole_of
 from resilient_session._tracebacks import clear_frames
 from resilient_session._transport._body_guard import raised_for
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from requests import Response
 
     from resilient_session._call._outgoing import Outgoing
-    from resilient_session._policy._decision import Retry
     from resilient_session._policy._joining import Whole
     from resilient_session._transport._graft import Torn
     from resilient_session._tried import Transport, Tried
@@ -202,6 +201,8 @@ class Stream:
         """Say in the record of the last attempt that its body broke after all."""
         call = failed.outgoing.call
         call.attempts[-1] = described(failed, verdict, call.attempts[-1].number)
+        if isinstance(verdict, Retry):
+            failed.release()
         self._keep_history()
 
     def _keep_history(self) -> None:

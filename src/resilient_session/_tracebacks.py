@@ -26,18 +26,21 @@ def clear_frames(error: BaseException) -> None:
     error that the user's code raised (a body generator, say), only frames of this package are cleared.
     """
     is_users_own = not isinstance(error, (requests.exceptions.RequestException, urllib3.exceptions.HTTPError))
-    seen: set[FrameType] = set()  # the tracebacks of a chain share most of their frames
+    ended: dict[FrameType, bool] = {}  # the tracebacks of a chain share most of their frames
+
+    def clear(frame: FrameType) -> bool:
+        if frame not in ended:
+            ended[frame] = _clear(frame, only_ours=is_users_own)
+        return ended[frame]
+
     for link in chain(error):
         trace = link.__traceback__
         caller = None if trace is None else trace.tb_frame.f_back
-        while caller is not None and (caller in seen or _clear(caller, only_ours=is_users_own)):
-            seen.add(caller)
+        while caller is not None and clear(caller):
             caller = caller.f_back
         while trace is not None:
-            frame, trace = trace.tb_frame, trace.tb_next
-            if frame not in seen:
-                seen.add(frame)
-                _clear(frame, only_ours=is_users_own)
+            clear(trace.tb_frame)
+            trace = trace.tb_next
 
 
 def drop_tracebacks(error: BaseException) -> None:

@@ -23,7 +23,7 @@ from resilient_session._policy._failure import (
 from resilient_session._redact import redact_error
 from resilient_session._stages import PHRASES
 from resilient_session._time import wall_time
-from resilient_session._tracebacks import clear_frames, drop_tracebacks
+from resilient_session._tracebacks import drop_tracebacks
 from resilient_session._transport._body_guard import is_redirect
 from resilient_session._transport._reading import drain, keep_body
 
@@ -183,7 +183,6 @@ def failure_of(error: Exception, tried: Tried, status: int | None = None) -> Fai
     if in_flight.users_error is not None:
         own = in_flight.users_error
         return users_own(own, f"the request body raised {type(own).__name__}", sent=in_flight.written)
-    clear_frames(error)
     redact_error(error, request, outgoing.arguments["proxies"])
     connected = in_flight.observed and in_flight.stage in {"send", "wait", "receive"}
     failure = translated(failure_from(error, request, status, has_shaken_hands=connected), request)

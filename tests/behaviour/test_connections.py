@@ -6,6 +6,7 @@ import functools
 import gc
 import gzip
 import io
+import socket
 import time
 import weakref
 from typing import ClassVar
@@ -111,6 +112,28 @@ def test_socket_is_found_where_ntlm_looks_for_it(session):
         response = session.get(server.url("/"), stream=True)
         assert response.raw._fp.fp.raw._sock.getpeername()[1] == server.port
         assert len(response.content) == 100_000
+
+
+def test_reading_nothing_is_no_end(session):
+    with FaultServer(Reply(200, "x" * 100_000)) as server:
+        response = session.get(server.url("/"), stream=True)
+        file = response.raw._fp.fp.raw
+        assert (file.readinto(bytearray()), file.ended) == (0, False)
+        assert len(response.content) == 100_000
+
+
+@pytest.mark.parametrize("reply", [Reply.close(), Reply(200, "x" * 99, cut="body"), Reply(200, cut="head")])
+def test_end_of_a_connection_is_met_once(reply, clock, monkeypatch):
+    def counted(file, buffer):
+        ends.append(stock(file, buffer))
+        return ends[-1]
+
+    ends, stock = [], socket.SocketIO.readinto
+    monkeypatch.setattr(socket.SocketIO, "readinto", counted)
+    broken = pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError))
+    with FaultServer(reply) as server, resilient_session(total=0, clock=clock) as session, broken:
+        session.get(server.url("/"))
+    assert ends.count(0) == 1
 
 
 def test_timeout_of_a_returned_stream_is_left_alone(session):

@@ -112,6 +112,19 @@ def test_header_values_are_hidden_if_they_are_long_enough_for_a_secret(value, sh
     assert redacted(ValueError(f"sent {text}"), prepared(X_Token=value)) == shown
 
 
+@pytest.mark.parametrize("value", [" " * 9, "\t" * 9, "  1234567  "])
+def test_blanks_around_a_header_value_make_it_no_secret(value):
+    request = prepared()
+    request.headers["X-Token"] = value
+    assert redacted(ValueError("sent 1234567  to it"), request) == "sent 1234567  to it"
+
+
+def test_headers_may_be_any_mapping():
+    request = prepared()
+    request.headers = {"X-Token": "12345678", "Host": "shop.example"}
+    assert redacted(ValueError("sent 12345678 to shop.example"), request) == "sent *** to shop.example"
+
+
 @pytest.mark.parametrize("rest", ["?key=it's(the)secret&b=1", "?key=it's?b=1&b=c", "?key=it's&b=1#part"])
 def test_a_query_with_quotes_and_brackets_is_hidden_whole(rest):
     request = prepared(f"https://example.com/a{rest}")
@@ -165,3 +178,46 @@ def test_a_chain_that_bites_its_tail_ends():
     first, second = ValueError("first"), ValueError("second")
     first.__cause__, second.__cause__ = second, first
     assert [*chain(first)] == [first, second]
+
+
+def test_a_chain_ends_at_what_a_caller_is_handling():
+    def failing():
+        try:
+            raise OSError("inner")  # noqa: TRY301 - the frames matter
+        except OSError:
+            raise ValueError("outer")  # noqa: B904 - its context matters
+
+    def caught():
+        try:
+            failing()
+        except ValueError as error:
+            return chain(error)
+
+    try:
+        raise KeyError("of the caller")  # noqa: TRY301 - the frames matter
+    except KeyError:
+        links = caught()
+    assert [str(link) for link in links] == ["outer", "inner"]
+
+
+def test_a_chain_goes_on_where_an_error_passed_through_what_handled_the_other():
+    """The second is caught below the frame that handles the first, and the third passes through both."""
+
+    def raising():
+        raise OSError("second")
+
+    def handling_the_second():
+        try:
+            raising()
+        except OSError:
+            raise ValueError("third")  # noqa: B904 - its context matters
+
+    def handling_the_first():
+        try:
+            raise KeyError("first")  # noqa: TRY301 - the frames matter
+        except KeyError:
+            handling_the_second()
+
+    with pytest.raises(ValueError, match="third") as found:
+        handling_the_first()
+    assert [str(link) for link in chain(found.value)] == ["third", "second", "'first'"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -11,11 +10,11 @@ import requests.exceptions
 import urllib3.exceptions
 
 from resilient_session._errors import DeadlineExceeded, NotSent
-from resilient_session._policy._failure import is_passing, is_timeout
+from resilient_session._policy._failure import TLS_ERRORS, is_passing, is_timeout
 from resilient_session._redact import chain
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from resilient_session._policy._failure import Failure
     from resilient_session._vocabulary import Cause
@@ -23,9 +22,7 @@ if TYPE_CHECKING:
 _REFUSED_CERTIFICATE = r"(?i)certificate|unknown.ca|fingerprint|hostname"
 """How OpenSSL, PyOpenSSL and urllib3 name a certificate that either side refused."""
 
-_TLS_ERRORS = (ssl.SSLError, urllib3.exceptions.SSLError, requests.exceptions.SSLError)
-
-_PROXY_ERRORS = (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)
+_TLS_ERRORS = (*TLS_ERRORS, requests.exceptions.SSLError)
 
 _OF_STAGE: Mapping[str, Cause] = {
     "dns": "name",
@@ -35,6 +32,14 @@ _OF_STAGE: Mapping[str, Cause] = {
     "send": "send",
     "receive": "body",
 }
+
+_OF_CONNECTION: tuple[tuple[tuple[type[Exception], ...], Cause], ...] = (
+    ((requests.exceptions.ProxyError, urllib3.exceptions.ProxyError), "proxy"),
+    ((urllib3.exceptions.NameResolutionError,), "name"),
+    ((urllib3.exceptions.NewConnectionError,), "connect"),
+    (_TLS_ERRORS, "tls"),
+)
+"""What a class says if the request was not sent yet, the most telling first."""
 
 _OF_CLASS: tuple[tuple[type[Exception], Cause], ...] = (
     *((kind, "tls") for kind in _TLS_ERRORS),
@@ -69,34 +74,28 @@ def cause_of(failure: Failure | None, stage: str) -> Cause:
     for link in links:
         if _is_about_a_certificate(link):
             return "certificate"
-    before_sending = stage not in {"send", "wait"}
-    return (_of_connection(links) if before_sending else None) or _OF_STAGE.get(stage) or _of_classes(links)
-
-
-def _of_connection(links: Collection[BaseException]) -> Cause | None:
-    """Return why there was no connection, if the error says so."""
-    if any(isinstance(link, _PROXY_ERRORS) for link in links):
-        return "proxy"
-    if any(isinstance(link, urllib3.exceptions.NameResolutionError) for link in links):
-        return "name"
-    if any(isinstance(link, urllib3.exceptions.NewConnectionError) for link in links):
-        return "connect"
-    return "tls" if any(isinstance(link, _TLS_ERRORS) for link in links) else None
-
-
-def _is_about_a_certificate(error: BaseException) -> bool:
-    tls = isinstance(error, (ssl.SSLError, urllib3.exceptions.SSLError))
-    return tls and re.search(_REFUSED_CERTIFICATE, str(error)) is not None
-
-
-def _of_classes(links: Collection[BaseException]) -> Cause:
-    for link in links:
-        cause = _of_class(type(link))  # type: ignore[arg-type]  # mypy doubts that classes hash
-        if cause is not None:
-            return cause
-    return "timeout" if any(is_timeout(link) for link in links) else "reset"
+    return _of_classes(tuple(type(link) for link in links), stage)
 
 
 @lru_cache(maxsize=256)
-def _of_class(cls: type[BaseException]) -> Cause | None:
-    return next((cause for kind, cause in _OF_CLASS if issubclass(cls, kind)), None)
+def _of_classes(classes: tuple[type[BaseException], ...], stage: str) -> Cause:
+    """Return what the classes of an error and those behind it say of an attempt that had reached a stage."""
+    before_sending = stage not in {"send", "wait"}
+    return (_of_connection(classes) if before_sending else None) or _OF_STAGE.get(stage) or _of_class(classes)
+
+
+def _is_about_a_certificate(error: BaseException) -> bool:
+    return isinstance(error, TLS_ERRORS) and re.search(_REFUSED_CERTIFICATE, str(error)) is not None
+
+
+def _of_connection(classes: tuple[type[BaseException], ...]) -> Cause | None:
+    """Return why there was no connection, if the error says so."""
+    for kinds, cause in _OF_CONNECTION:
+        if any(issubclass(cls, kinds) for cls in classes):
+            return cause
+    return None
+
+
+def _of_class(classes: tuple[type[BaseException], ...]) -> Cause:
+    found = (cause for cls in classes for kind, cause in _OF_CLASS if issubclass(cls, kind))
+    return next(found, "timeout" if any(is_timeout(cls) for cls in classes) else "reset")

@@ -35,6 +35,11 @@ _UNSENT = (
 
 _TIMEOUTS = (TimeoutError, urllib3.exceptions.TimeoutError, urllib3.exceptions.EmptyPoolError)
 
+TLS_ERRORS = (ssl.SSLError, urllib3.exceptions.SSLError)
+"""What a handshake raises, and what urllib3 makes of it."""
+
+_UNVERIFIED = (ssl.SSLCertVerificationError, ssl.CertificateError)
+
 _REFUSED_TLS = (
     r"(?i)certificate|fingerprint|unknown.ca|access.denied|handshake.failure|protocol.version"
     r"|unsupported.protocol|wrong.version|hostname|no.alternative.certificate"
@@ -105,10 +110,9 @@ def translated(failure: Failure, request: PreparedRequest) -> Failure:
     """Judge an exception of somebody's own class by the network failure behind it; it is raised itself."""
     if failure.hopeless is None or isinstance(failure.error, requests.exceptions.RequestException):
         return failure
-    origin = failure.error.__cause__ or failure.error.__context__
-    while origin is not None and not isinstance(origin, (*_PASSING, urllib3.exceptions.HTTPError)):
-        origin = origin.__cause__ or origin.__context__
-    if not isinstance(origin, Exception):
+    behind = (*_PASSING, urllib3.exceptions.HTTPError)
+    origin = next((link for link in chain(failure.error) if isinstance(link, behind)), None)
+    if origin is None:
         return failure
     return failure_from(origin, request, failure.status)._replace(error=failure.error)
 
@@ -127,7 +131,7 @@ class _BeforeSending(urllib3.exceptions.ConnectTimeoutError):
 def overdue(failure: Failure, stage: str, request: PreparedRequest) -> Failure:
     """Return the failure as `DeadlineExceeded` if it is a timeout of ours; other failures stay."""
     links = chain(failure.error)
-    if not any(is_timeout(link) for link in links) or any(_is_of_the_kernel(link) for link in links):
+    if not any(is_timeout(type(link)) for link in links) or any(_is_of_the_kernel(link) for link in links):
         return failure
     error = _errors.DeadlineExceeded(f"the deadline passed while {stage}", request=request)
     error.__cause__ = failure.error
@@ -139,10 +143,10 @@ def is_passing(error: Exception) -> bool:
     return isinstance(error, _PASSING)
 
 
-def is_timeout(error: BaseException) -> bool:
-    """Whether an error is a timeout, of the standard library or of urllib3."""
+def is_timeout(cls: type[BaseException]) -> bool:
+    """Whether errors of a class are timeouts, of the standard library or of urllib3."""
     # urllib3 2.x derives the one from the other, for compatibility
-    return isinstance(error, _TIMEOUTS) and not isinstance(error, urllib3.exceptions.NewConnectionError)
+    return issubclass(cls, _TIMEOUTS) and not issubclass(cls, urllib3.exceptions.NewConnectionError)
 
 
 def _is_of_the_kernel(error: BaseException) -> bool:
@@ -209,13 +213,12 @@ def _hopeless(error: Exception, cause: Exception, refusal: str) -> str | None:
     for link in chain(cause):
         if _is_refusal(link, refusal):
             return "not retried: the certificate or handshake would be refused again"
-        if isinstance(link, OSError) and re.search(_REFUSED_TUNNEL, str(link)):
+        if isinstance(link, OSError) and link.errno is None and re.search(_REFUSED_TUNNEL, str(link)):
             return "not retried: the proxy refused the tunnel"
     return None
 
 
 def _is_refusal(error: BaseException, refusal: str) -> bool:
-    if isinstance(error, (ssl.SSLCertVerificationError, ssl.CertificateError)):
-        return True
-    tls = isinstance(error, (ssl.SSLError, urllib3.exceptions.SSLError))
-    return tls and re.search(refusal, str(error)) is not None
+    return isinstance(error, _UNVERIFIED) or (
+        isinstance(error, TLS_ERRORS) and re.search(refusal, str(error)) is not None
+    )

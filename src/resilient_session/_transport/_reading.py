@@ -76,7 +76,7 @@ class ClampedIO(socket.SocketIO):
         return self.ended and self._last != _NEWLINE
 
     def readinto(self, buffer: Any) -> int | None:
-        if self.is_over:
+        if self.is_over or self.ended:
             return 0
         sock = self._sock
         given = self._timed.gettimeout()
@@ -92,7 +92,8 @@ class ClampedIO(socket.SocketIO):
         if count:
             self.count += count
             self._last = buffer[count - 1]
-        self.ended = count == 0
+        elif count == 0 and len(buffer):
+            self.ended = True
         return count
 
     def close(self) -> None:
