@@ -176,17 +176,15 @@ def allowed(tried: Tried, verdict: Retry | Stop) -> tuple[Tried, Retry | Stop]:
     is_good = type(verdict) is Stop and not verdict.failed
     if not in_flight.observed or (is_good and tried.failure is None and outgoing.admission is None):
         return tried, verdict
-    from resilient_session._call._admission import Seen  # noqa: PLC0415 - for trouble only
-
     response = in_urllib3s_terms(tried.response)
-    seen = Seen(
+    admission = outgoing.admitted()
+    seen = admission.seen(
         _cause(tried, verdict),
         None if response is None else response.status,
         {} if response is None else response.headers,
         outgoing.call.options["clock"].now() - tried.start,
         reused=response is None and "connect" not in in_flight.trail,
     )
-    admission = outgoing.admitted()
     admission.learn(seen)
     if isinstance(verdict, Retry):
         verdict = admission.allow(verdict, seen)

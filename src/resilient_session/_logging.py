@@ -16,6 +16,7 @@ from resilient_session._events import (
     StreamBroken,
     StreamResumed,
 )
+from resilient_session._record import fields_of
 from resilient_session._redact import redact_error
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from resilient_session._events import Attempt, Event
 
     LoggerType: TypeAlias = str | logging.Logger | logging.LoggerAdapter[Any] | Any | None
+
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING}
 
 _RETRYING = "Retrying %s %s in %.2f s: attempt %d ended with %s"
 _GAVE_UP = "Gave up on %s %s after %d attempt(s) in %.2f s: %s"
@@ -110,10 +113,11 @@ def _log(
     logger: LoggerType, level: str, event: Event, attempt: Attempt | None, message: str, *values: object
 ) -> None:
     log = _logger(logger)
-    if log is None:
+    is_standard = _is_standard(log)
+    if log is None or (is_standard and not log.isEnabledFor(_LEVELS[level])):
         return
     fields = {"kind": event.kind, **({} if attempt is None else _fields_of(attempt))}
-    if _is_standard(log):
+    if is_standard:
         getattr(log, level)(message, *values, extra=fields)
     else:  # structlog: it takes fields as keywords, and not every configuration formats arguments
         getattr(log, level)(message % values, **fields)
@@ -134,18 +138,5 @@ def _elapsed(attempts: tuple[Attempt, ...]) -> float:
 
 def _fields_of(attempt: Attempt) -> dict[str, object]:
     """Return the values of an attempt under their names there; no attribute of a log record has one of these."""
-    return {
-        "number": attempt.number,
-        "method": attempt.method,
-        "url": attempt.url,
-        "origin": attempt.origin,
-        "start": attempt.start,
-        "duration": attempt.duration,
-        "status": attempt.status,
-        "error": type(attempt.error).__name__ if attempt.error else None,
-        "wait": attempt.wait,
-        "reason": attempt.reason,
-        "cause": attempt.cause,
-        "verdict": attempt.verdict,
-        "held": attempt.held,
-    }
+    error = type(attempt.error).__name__ if attempt.error else None
+    return {**fields_of(attempt), "origin": attempt.origin, "error": error}

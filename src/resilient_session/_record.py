@@ -26,11 +26,16 @@ class Record:
         return hash((type(self), self._values))
 
     def __repr__(self) -> str:
-        fields = (f"{name}={value!r}" for name, value in zip(self._fields, self._values, strict=False))
+        fields = (f"{name}={value!r}" for name, value in fields_of(self).items())
         return f"{type(self).__name__}({', '.join(fields)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._values
+
+
+def fields_of(record: Record) -> dict[str, Any]:
+    """Return the values of the named fields of a record."""
+    return dict(zip(record._fields, record._values, strict=False))  # noqa: SLF001 - its own
 
 
 def _value_at(place: int) -> Callable[[Record], Any]:

@@ -36,6 +36,56 @@ _LEAST_CHANCE = 1.0
 """Seconds; an attempt that had less before the deadline cut it says nothing of its origin."""
 
 
+class Seen:
+    """What an attempt says of its origin.
+
+    Args:
+        cause: what it ended with.
+        status: the status that came; None if none came.
+        headers: the headers that came.
+        lasted: the seconds that it had.
+        reused: whether it was sent on a connection that had served before.
+    """
+
+    __slots__ = ("_cause", "_headers", "_lasted", "_reused", "_status")
+
+    def __init__(
+        self, cause: Cause, status: int | None, headers: Mapping[str, str], lasted: float, *, reused: bool
+    ) -> None:
+        self._cause = cause
+        self._status = status
+        self._headers = headers
+        self._lasted = lasted
+        self._reused = reused
+
+    @property
+    def result(self) -> Result:
+        """What a circuit counts it as."""
+        if self._cause in {"ok", "status"}:
+            return self._of_status(self._status or 0)
+        cut = self._cause == "deadline" and self._lasted < _LEAST_CHANCE
+        return Result.UNJUDGED if cut or self._cause == "error" else Result.FAILED
+
+    @property
+    def delay(self) -> float | None:
+        """The seconds for which the server wants no request at all; None if it requested nothing."""
+        return None if self._status is None else delay_for_all(self._status, self._headers, wall_time())
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a retry costs no tokens: the server scheduled it, or a reused connection had died."""
+        if self._cause == "status":
+            return self._status == _TOO_MANY_REQUESTS
+        return self._reused and self._cause in {"reset", "send"}
+
+    def _of_status(self, status: int) -> Result:
+        if status == _TOO_MANY_REQUESTS:
+            return Result.LIMITED
+        if status in _UNJUDGED:
+            return Result.UNJUDGED
+        return Result.FAILED if status >= _FIRST_SERVER_ERROR and self._cause == "status" else Result.OK
+
+
 class Admission:
     """Storm control of one request of a call.
 
@@ -48,6 +98,7 @@ class Admission:
     """
 
     __slots__ = ("_call", "_gate", "_request", "held")
+    seen = Seen
 
     def __init__(self, call: Call, request: PreparedRequest) -> None:
         self._call = call
@@ -110,56 +161,6 @@ class Admission:
                 self._call.listeners.report(CoolDownStarted(notice.origin, notice.seconds))
             else:
                 log_store(notice, self._call.options["logger"])
-
-
-class Seen:
-    """What an attempt says of its origin.
-
-    Args:
-        cause: what it ended with.
-        status: the status that came; None if none came.
-        headers: the headers that came.
-        lasted: the seconds that it had.
-        reused: whether it was sent on a connection that had served before.
-    """
-
-    __slots__ = ("_cause", "_headers", "_lasted", "_reused", "_status")
-
-    def __init__(
-        self, cause: Cause, status: int | None, headers: Mapping[str, str], lasted: float, *, reused: bool
-    ) -> None:
-        self._cause = cause
-        self._status = status
-        self._headers = headers
-        self._lasted = lasted
-        self._reused = reused
-
-    @property
-    def result(self) -> Result:
-        """What a circuit counts it as."""
-        if self._cause in {"ok", "status"}:
-            return self._of_status(self._status or 0)
-        cut = self._cause == "deadline" and self._lasted < _LEAST_CHANCE
-        return Result.UNJUDGED if cut or self._cause == "error" else Result.FAILED
-
-    @property
-    def delay(self) -> float | None:
-        """The seconds for which the server wants no request at all; None if it requested nothing."""
-        return None if self._status is None else delay_for_all(self._status, self._headers, wall_time())
-
-    @property
-    def is_free(self) -> bool:
-        """Whether a retry costs no tokens: the server scheduled it, or a reused connection had died."""
-        if self._cause == "status":
-            return self._status == _TOO_MANY_REQUESTS
-        return self._reused and self._cause in {"reset", "send"}
-
-    def _of_status(self, status: int) -> Result:
-        if status == _TOO_MANY_REQUESTS:
-            return Result.LIMITED
-        if status in _UNJUDGED:
-            return Result.UNJUDGED
-        return Result.FAILED if status >= _FIRST_SERVER_ERROR and self._cause == "status" else Result.OK
 
 
 def not_sent(error: NotSent, left: float | None) -> tuple[Failure, Stop]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from resilient_session._limits._groups import groups_of
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from resilient_session._config._rate import Rates
     from resilient_session._limits._gate import Gate
     from resilient_session._limits._groups import Group
+    from resilient_session._limits._pace import Subject
     from resilient_session._time import Clock
 
 
@@ -75,9 +77,7 @@ class Limits:
             TypeError: `group_by` returned no string.
             ValueError: `group_by` raised.
         """
-        from resilient_session._limits._gate import Gate  # noqa: PLC0415 - for trouble only
-        from resilient_session._limits._pace import Subject  # noqa: PLC0415
-
+        make_gate, make_subject = _makers()
         name = self._name(request)
         groups = groups_of(self._clock)
         rules = self._rules if self._rules.slack is groups.is_real else self._rules._replace(slack=groups.is_real)
@@ -86,7 +86,7 @@ class Limits:
 
             rules = rules._replace(store=store_of(self._store))
         group = groups.find(name, self._clock.now())
-        return Gate(Subject(request, origin_of(str(request.url)), name, group), rules, self._clock)
+        return make_gate(make_subject(request, origin_of(str(request.url)), name, group), rules, self._clock)
 
     def _name(self, request: PreparedRequest) -> str:
         if self._group_by is None:
@@ -98,3 +98,12 @@ class Limits:
         if not isinstance(name, str):
             raise TypeError(f"group_by returned {type(name).__name__}: must return a string")
         return name
+
+
+@cache
+def _makers() -> tuple[type[Gate], type[Subject]]:
+    """Import what only trouble needs, once: a retry would notice an import statement that it executes each time."""
+    from resilient_session._limits._gate import Gate  # noqa: PLC0415
+    from resilient_session._limits._pace import Subject  # noqa: PLC0415
+
+    return Gate, Subject
