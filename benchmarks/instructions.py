@@ -8,6 +8,7 @@ process, Python and C alike, not the kernel's. Start-up and first requests cance
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import platform
@@ -45,6 +46,7 @@ CASES = {
     "more resets": "one more retry of a reset, log off",
     "body": "a body of 20 MB",
     "import": "import and one session",
+    "empty": "import requests and as many empty modules as ours has",
     "first": "import, one session and its first request",
 }
 SESSIONS = {
@@ -69,11 +71,13 @@ def run(*words: str) -> tuple[dict[int, int], str]:
 
 def counted(case: str, url: str) -> dict[str, float]:
     """Count one case; return the instructions of one act by each kind, as a median of rounds."""
-    if case in {"import", "first"}:
+    if case in {"import", "empty", "first"}:
         act = f"; session.get({url!r})" if case == "first" else ""
-        tare, *both = (
-            sum(run("-c", code)[0].values()) for code in ("", *(code + act for code in SESSIONS.values()))
-        )
+        codes = [code + act for code in SESSIONS.values()]
+        with tempfile.TemporaryDirectory() as folder:
+            if case == "empty":
+                codes[1] = f"{codes[0]}; {code_of_empty_modules(Path(folder, 'empty'))}"
+            tare, *both = (sum(run("-c", code)[0].values()) for code in ("", *codes))
         return {kind: count - tare for kind, count in zip(SESSIONS, both, strict=True)}
     counts, told = run(str(HERE / "counted.py"), case, url)
     found = json.loads(told)
@@ -83,6 +87,21 @@ def counted(case: str, url: str) -> dict[str, float]:
     }
     tare = between.pop("nothing")
     return {kind: (count - tare) / found["times"] for kind, count in between.items()}
+
+
+def code_of_empty_modules(package: Path) -> str:
+    """Make a package of empty modules, compiled, as many as our import loads; return the code that imports them."""
+    ask = (
+        f"{SESSIONS['ours']}; import sys; print(sum(name.startswith('resilient_session') for name in sys.modules))"
+    )
+    names = [f"m{number}" for number in range(int(run("-c", ask)[1]) - 1)]
+    package.mkdir()
+    for name in ("__init__", *names):
+        (package / f"{name}.py").touch()
+    compileall.compile_dir(package, quiet=1)
+    return (
+        f"import sys; sys.path.insert(0, {str(package.parent)!r}); import {', '.join(f'empty.{n}' for n in names)}"
+    )
 
 
 def lines_of(case: str, runs: list[dict[str, float]]) -> list[dict[str, Any]]:

@@ -136,6 +136,14 @@ def test_end_of_a_connection_is_met_once(reply, clock, monkeypatch):
     assert ends.count(0) == 1
 
 
+@pytest.mark.parametrize("extra", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfalse"])
+def test_connection_of_a_failed_attempt_without_a_body_is_used_again_unless_more_came(extra, session):
+    empty = Reply(raw=b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n" + extra)
+    with FaultServer(empty, Reply(200, "true")) as server:
+        assert session.get(server.url("/")).text == "true"
+        assert len({request.connection for request in server.requests}) == (2 if extra else 1)
+
+
 def test_timeout_of_a_returned_stream_is_left_alone(session):
     with FaultServer(Reply(200, "x" * 100_000)) as server:
         response = session.get(server.url("/"), stream=True, timeout=7)

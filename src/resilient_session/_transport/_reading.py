@@ -225,10 +225,15 @@ def drain(response: Response, in_flight: InFlight) -> None:
     raw = response.raw
     if raw is None:  # made by another adapter, without a connection
         return
-    if in_flight.observed and (getattr(raw, "length_remaining", 0) or 0) <= DRAIN_LIMIT:
+    left = getattr(raw, "length_remaining", None)
+    if in_flight.observed and (left or 0) <= DRAIN_LIMIT:
         in_flight.limit(Deadline(BLINK, SystemClock()))
-        try:  # noqa: SIM105 - it costs less than `contextlib.suppress`, on each retried attempt
-            raw.read(DRAIN_LIMIT, decode_content=False)
+        try:
+            if left == 0 and type(raw._original_response) is ClampedResponse:  # noqa: SLF001 - as `requests` reads it
+                raw._original_response.close()  # noqa: SLF001 - it costs less than to read nothing
+                raw.release_conn()
+            else:
+                raw.read(DRAIN_LIMIT, decode_content=False)
         except (HTTPError, OSError, http.client.HTTPException, ValueError, RuntimeError):
             pass
     response.close()
