@@ -5,6 +5,7 @@ These records are read by name. They are not tuples, and a later version may add
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -263,6 +264,7 @@ def end_of(attempts: tuple[Attempt, ...]) -> Succeeded | Recovered | GaveUp:
     return Succeeded(attempts) if all(attempt.cause == "ok" for attempt in attempts) else Recovered(attempts)
 
 
+@lru_cache(maxsize=64)
 def origin_of(url: str) -> str:
     """Return the scheme, host and port of a URL; the port only if it is not the scheme's own."""
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from resilient_session._events import (
 )
 from resilient_session._record import fields_of
 from resilient_session._redact import redact_error
+from resilient_session._warning import warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,28 +85,34 @@ def log_store(notice: Any, logger: LoggerType) -> None:
 
 @contextmanager
 def dropping(hook: str, logger: LoggerType, request: PreparedRequest) -> Iterator[None]:
-    """Log and suppress an exception of the user's hook, so that the call continues.
+    """Log and suppress an exception of the user's hook, so that the call continues; see `drop`."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - of the user's code
+        drop(error, hook, logger, request)
+
+
+def drop(error: Exception, hook: str, logger: LoggerType, request: PreparedRequest) -> None:
+    """Log an exception of the user's hook that is being handled.
 
     Without a logger it is a `RuntimeWarning`: a hook must not fail unnoticed.
 
     Args:
+        error: the exception.
         hook: the name of the option that holds the hook.
         logger: the value of the option `logger`.
         request: the request the hook was called for; its secrets are kept out of the log.
     """
-    try:
-        yield
-    except Exception as error:
-        redact_error(error, request)
-        log = _logger(logger)
-        if log is None:
-            message = f"{hook} failed with {type(error).__name__}: {error}; the call continues without its result"
-            warnings.warn(message, RuntimeWarning, stacklevel=2)
-        elif _is_standard(log):
-            log.exception("%s failed; the call continues without its result", hook)
-        else:
-            message = f"{hook} failed; the call continues without its result"
-            log.exception(message)
+    redact_error(error, request)
+    log = _logger(logger)
+    if log is None:
+        message = f"{hook} failed with {type(error).__name__}: {error}; the call continues without its result"
+        warn(message, RuntimeWarning)
+    elif _is_standard(log):
+        log.exception("%s failed; the call continues without its result", hook)  # noqa: LOG004 - being handled
+    else:
+        message = f"{hook} failed; the call continues without its result"
+        log.exception(message)  # noqa: LOG004
 
 
 def _log(
@@ -116,7 +122,7 @@ def _log(
     is_standard = _is_standard(log)
     if log is None or (is_standard and not log.isEnabledFor(_LEVELS[level])):
         return
-    fields = {"kind": event.kind, **({} if attempt is None else _fields_of(attempt))}
+    fields = {"kind": event.kind} if attempt is None else _fields_of(event, attempt)
     if is_standard:
         getattr(log, level)(message, *values, extra=fields)
     else:  # structlog: it takes fields as keywords, and not every configuration formats arguments
@@ -136,7 +142,7 @@ def _elapsed(attempts: tuple[Attempt, ...]) -> float:
     return last.start + last.duration - attempts[0].start
 
 
-def _fields_of(attempt: Attempt) -> dict[str, object]:
-    """Return the values of an attempt under their names there; no attribute of a log record has one of these."""
-    error = type(attempt.error).__name__ if attempt.error else None
-    return {**fields_of(attempt), "origin": attempt.origin, "error": error}
+def _fields_of(event: Event, attempt: Attempt) -> dict[str, object]:
+    """Return what a log record tells beside its message; none of its own attributes has one of these names."""
+    error = None if attempt.error is None else type(attempt.error).__name__
+    return {"kind": event.kind, **fields_of(attempt), "origin": attempt.origin, "error": error}

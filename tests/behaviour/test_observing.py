@@ -432,9 +432,10 @@ def test_logger_that_fails_does_not_end_the_call(clock):
     session = resilient_session(logger=Failing(), clock=clock)
     with (
         FaultServer(Reply(503), Reply(200)) as server,
-        pytest.warns(RuntimeWarning, match="logger failed with OSError"),
+        pytest.warns(RuntimeWarning, match="logger failed with OSError") as warnings,
     ):
         assert session.get(server.url("/")).ok
+    assert {warning.filename for warning in warnings} == {__file__}
 
 
 def takes_none():

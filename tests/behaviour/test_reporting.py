@@ -133,9 +133,11 @@ def test_hook_that_fails_is_logged_and_dropped(caplog, clock):
 
 def test_hook_that_fails_without_a_logger_is_a_warning(caplog, clock):
     session = resilient_session(on_event=lambda _: 1 / 0, logger=None, clock=clock)
-    with FaultServer(Reply(200)) as server, pytest.warns(RuntimeWarning, match="on_event failed with ZeroDivision"):
+    warns = pytest.warns(RuntimeWarning, match="on_event failed with ZeroDivision")
+    with FaultServer(Reply(200)) as server, warns as warnings:
         assert session.get(server.url("/")).status_code == 200
     assert caplog.records == []
+    assert {warning.filename for warning in warnings} == {__file__}
 
 
 def test_verdict_that_fails_is_logged_and_the_response_judged_without_it(caplog, clock):
