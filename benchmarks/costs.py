@@ -144,6 +144,14 @@ def connections(place: Place, scale: float) -> Iterator[dict[str, Any]]:
         gets.append(lambda session=session: session.get(url, verify=place.bundle))
     rounds = max(5, round(15 * scale))
     yield compared("one request on a new HTTPS connection", *gets, times=5, rounds=rounds, goal=0.15)
+    context = ssl.create_default_context(cafile=place.bundle)
+    yield compared(
+        "the same with a bare socket and one TLS context",
+        gets[0],
+        lambda: bare(place, context, "/close"),
+        times=5,
+        rounds=rounds,
+    )
     yield compared(
         "one request on a new HTTPS connection, wall clock",
         *gets,
@@ -202,7 +210,10 @@ def burst(place: Place, scale: float) -> Iterator[dict[str, Any]]:
         with make() as session:
             at_once(lambda: [session.get(f"{place.secure}/slow", verify=place.bundle) for _ in range(EACH)])
 
-    acts = [*(partial(through, make) for make in KINDS.values()), lambda: at_once(lambda: bare(place, context))]
+    acts = [
+        *(partial(through, make) for make in KINDS.values()),
+        lambda: at_once(lambda: bare(place, context, "/slow", EACH)),
+    ]
     for _ in range(max(3, round(10 * scale))):
         for number, act in enumerate(acts):
             start = {unit: clock() for unit, clock in clocks.items()}
@@ -225,15 +236,15 @@ def at_once(work: Callable[[], object]) -> None:
         thread.join()
 
 
-def bare(place: Place, context: ssl.SSLContext) -> None:
-    """Do what a session must do at least for its requests: shake hands, send, and receive."""
+def bare(place: Place, context: ssl.SSLContext, path: str, times: int = 1) -> None:
+    """Do what a session must do at least for requests on a new connection: shake hands, send, and receive."""
     host, _, port = place.secure.removeprefix("https://").partition(":")
     with (
         socket.create_connection((host, int(port))) as connection,
         context.wrap_socket(connection, server_hostname=host) as secure,
     ):
-        for _ in range(EACH):
-            secure.sendall(f"GET /slow HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        for _ in range(times):
+            secure.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
             secure.recv(65536)
 
 

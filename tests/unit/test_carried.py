@@ -5,7 +5,7 @@ import pickle
 import pytest
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse, Retry
-from urllib3.exceptions import ConnectTimeoutError, ProtocolError
+from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, ProtocolError
 
 from resilient_session._config._settings import Settings
 from resilient_session._policy._backoff import Backoff
@@ -13,10 +13,15 @@ from resilient_session._policy._carried import (
     NO_METHODS,
     CarriedRetry,
     allows,
+    changed,
     count_down,
+    delay_parsed_by,
     is_stock,
+    options_from,
+    parses_delays_itself,
     retry_from,
     schedule_of,
+    sleeps_itself,
     wants_retry,
 )
 
@@ -321,3 +326,206 @@ def test_a_retry_of_somebodys_own_that_counts_by_itself_is_left_as_it_was():
     given = Counting(2, status_forcelist=[503])
     count_down(given, "GET", "/", response=HTTPResponse(status=503))
     assert given.counted == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "schedule"),
+    [
+        ({"backoff_factor": 2}, Backoff(2, 30, jitter=False)),
+        ({"backoff_max": 7}, Backoff(0.5, 7, jitter=False)),
+        ({"backoff_factor": 2, "backoff_max": 7}, Backoff(2, 7, jitter=False)),
+        ({"backoff_factor": 2, "schedule": None}, None),
+        ({"total": 1}, SCHEDULE),
+    ],
+)
+def test_a_copy_with_another_backoff_waits_accordingly(changes, schedule):
+    copied = CarriedRetry(3, backoff_factor=0.5, schedule=SCHEDULE).new(**changes)
+    assert copied.schedule == schedule
+    assert copied.backoff_factor == changes.get("backoff_factor", 0.5)
+
+
+def test_a_copy_without_a_schedule_gets_none():
+    copied = CarriedRetry(3).new(backoff_factor=2, backoff_max=7)
+    assert (copied.schedule, copied.backoff_factor, copied.backoff_max) == (None, 2, 7)
+
+
+def test_a_copy_of_a_subclass_is_made_by_its_constructor():
+    class Subclass(CarriedRetry):
+        pass
+
+    counted = Subclass(3, schedule=SCHEDULE).increment("GET", "/", error=BROKEN)
+    assert (type(counted), counted.total, counted.schedule) == (Subclass, 2, SCHEDULE)
+
+
+CHANGED = {
+    "total": 9,
+    "connect": 1,
+    "read": 1,
+    "status": 1,
+    "other": 1,
+    "allowed_methods": frozenset({"GET"}),
+    "status_forcelist": frozenset({418}),
+    "backoff_factor": 9.0,
+    "backoff_max": 9.0,
+    "raise_on_status": True,
+    "respect_retry_after_header": False,
+}
+"""Another value for each field that is an option."""
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_what_was_changed_by_hand_is_told_as_options(name):
+    options = Settings.of({}, {}).values
+    change = {name: CHANGED[name]}
+    assert options_from(retry_from(options).new(**change), options) == change
+
+
+def test_what_was_not_changed_is_no_option():
+    options = Settings.of({}, {}).values
+    assert options_from(retry_from(options), options) == {}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_one_option_changes_one_field_for_a_call(name):
+    options = Settings.of({}, {}).values
+    change = {name: CHANGED[name]}
+    ours = retry_from(options)
+    theirs = changed(ours, change, {**options, **change})
+    assert getattr(theirs, name) == CHANGED[name]
+    assert options_from(theirs, options) == change
+
+
+@pytest.mark.parametrize("change", [{"jitter": False}, {"backoff": abs}, {"jitter": False, "backoff": abs}])
+def test_options_of_the_schedule_change_it_for_a_call(change):
+    options = Settings.of({"backoff_factor": 2, "backoff_max": 7}, {}).values
+    retries = changed(retry_from(options), change, {**options, **change})
+    assert retries.schedule == Backoff(2, 7, jitter=change.get("jitter", True), rule=change.get("backoff"))
+
+
+def test_no_method_is_allowed_for_a_call_if_none_is_given():
+    options = Settings.of({}, {}).values
+    change = {"allowed_methods": frozenset()}
+    assert not allows(changed(retry_from(options), change, {**options, **change}), "GET")
+
+
+def test_other_options_leave_the_retry_of_a_call_as_it_is():
+    options = Settings.of({}, {}).values
+    ours = retry_from(options)
+    assert changed(ours, {"timeout": 5}, options) is ours
+
+
+def test_retries_of_a_call_are_those_given_or_so_many():
+    options = Settings.of({}, {}).values
+    ours, given = retry_from(options), Retry(1)
+    assert changed(ours, {"max_retries": given}, {**options, "max_retries": given}) is given
+    fewer = changed(ours, {"max_retries": 1, "total": 1}, {**options, "total": 1})
+    assert (fewer.total, fewer.schedule) == (1, ours.schedule)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"), [({"jitter": False}, "jitter"), ({"jitter": False, "backoff": abs}, "backoff")]
+)
+def test_a_given_retry_has_no_field_for_our_schedule(change, named):
+    options = Settings.of({}, {}).values
+    message = f"^{named}: the session has a urllib3.Retry of its own, which has no such field$"
+    with pytest.raises(TypeError, match=message):
+        changed(Retry(3), change, {**options, **change})
+
+
+class Patches(Retry):
+    """Somebody's own, whose methods are its business."""
+
+    def _is_method_retryable(self, method):
+        return method == "PATCH"
+
+
+@pytest.mark.parametrize(
+    ("retries", "method", "response", "allowed"),
+    [
+        (Patches(3), "PATCH", None, True),
+        (Patches(3), "GET", None, False),
+        (Picky(3, allowed_methods=["GET"]), "PUT", answer(418, **{"Retry-After": "1"}), True),
+        (Picky(3, allowed_methods=["GET"]), "PUT", answer(418), False),
+        (Picky(3, allowed_methods=["GET"]), "PUT", None, False),
+        (Picky(3, allowed_methods=["GET"]), "GET", answer(418), True),
+        (Patches(3), "GET", answer(418), False),
+        (Retry(3, allowed_methods=["GET"], status_forcelist=[503]), "PUT", answer(503), False),
+        (CarriedOnTuesdays(3, allowed_methods=["GET"]), "POST", answer(200), True),
+        (CarriedOnTuesdays(3, allowed_methods=["GET"]), "POST", answer(201), False),
+    ],
+)
+def test_the_author_of_a_subclass_has_the_last_word_on_methods(retries, method, response, allowed):
+    assert allows(retries, method, response) is allowed
+
+
+def test_a_subclass_is_told_of_the_pool_and_the_traceback():
+    class Curious(Retry):
+        def increment(self, *args, **kwargs):
+            told.append((args, kwargs["_pool"], kwargs["_stacktrace"]))
+            return super().increment(*args, **kwargs)
+
+    told, pool = [], object()
+    try:
+        raise BROKEN
+    except ProtocolError as error:
+        count_down(Curious(3), "GET", "/a", error=error, pool=pool)
+        assert told == [(("GET", "/a"), pool, error.__traceback__)]  # noqa: PT017 - of the error it was told of
+    count_down(Curious(3), "GET", "/a", response=answer(503))
+    assert told[1:] == [(("GET", "/a"), None, None)]
+
+
+def overriding(name):
+    """Return a Retry of a class that overrides one method."""
+    return type("Own", (Retry,), {name: lambda *_: None})(3)
+
+
+@pytest.mark.parametrize(
+    ("retries", "sleeps"),
+    [
+        (Retry(3), [False, False, False, False]),
+        (CarriedRetry(3), [False, False, False, False]),
+        (Patches(3), [False, False, False, False]),
+        (overriding("sleep"), [True, True, True, True]),
+        (overriding("sleep_for_retry"), [True, True, False, False]),
+        (overriding("_sleep_backoff"), [False, True, False, True]),
+    ],
+)
+def test_a_subclass_that_overrides_how_it_sleeps_does_so_where_urllib3_would_ask(retries, sleeps):
+    cases = [(True, True), (True, False), (False, True), (False, False)]
+    assert [sleeps_itself(retries, has_response=has, is_delayed=is_so) for has, is_so in cases] == sleeps
+
+
+class Patient(Retry):
+    """Somebody's own, which reads a header of its own."""
+
+    def get_retry_after(self, response):
+        if "x-bad" in response.headers:
+            raise InvalidHeader("bad")
+        return response.headers.get("x-wait")
+
+
+class Parsing(Retry):
+    def parse_retry_after(self, retry_after):
+        return 2 * float(retry_after)
+
+
+@pytest.mark.parametrize(
+    ("retries", "itself"),
+    [(Retry(3), False), (CarriedRetry(3), False), (Patches(3), False), (Patient(3), True), (Parsing(3), True)],
+)
+def test_a_subclass_may_read_a_delay_in_its_own_way(retries, itself):
+    assert parses_delays_itself(retries) is itself
+
+
+@pytest.mark.parametrize(
+    ("retries", "headers", "delay"),
+    [
+        (Patient(3), {"x-wait": "7"}, 7.0),
+        (Patient(3), {}, 0.0),
+        (Patient(3), {"x-bad": "1"}, 0.0),
+        (Patient(3), {"x-wait": "soon"}, 0.0),
+        (Parsing(3), {"Retry-After": "4"}, 8.0),
+    ],
+)
+def test_the_delay_that_a_subclass_reads_is_a_number_of_seconds(retries, headers, delay):
+    assert delay_parsed_by(retries, answer(503, **headers)) == delay

@@ -326,3 +326,65 @@ def test_nothing_is_repeated_that_is_not_safe(method, result, headers, wanted, k
 def test_history_has_the_target_as_urllib3_has_it(url, target):
     verdict = decided(Outcome("GET", url, response=HTTPResponse(status=503, preload_content=False)))
     assert [one.url for one in verdict.left.history] == [target]
+
+
+class Doubling(Counts):
+    def parse_retry_after(self, retry_after):
+        return 2 * float(retry_after)
+
+
+class Napping(Counts):
+    def _sleep_backoff(self):
+        """Stand for a wait of its own."""
+
+
+class Obeying(Counts):
+    def sleep_for_retry(self, response=None):
+        return False
+
+
+@pytest.mark.parametrize(
+    ("counts", "outcome", "by_itself"),
+    [
+        (Napping, answered(503), True),
+        (Napping, answered(503, SOON), False),
+        (Napping, failed(LATE), True),
+        (Obeying, answered(503), True),
+        (Obeying, answered(503, SOON), True),
+        (Obeying, failed(LATE), False),
+    ],
+)
+def test_a_subclass_sleeps_by_itself_where_urllib3_would_ask_it(counts, outcome, by_itself):
+    assert decided(outcome, max_retries=counts(3, status_forcelist=[503])).by_itself is by_itself
+
+
+def test_a_retry_that_sleeps_by_itself_has_no_wait_of_ours():
+    verdict = decided(answered(503), max_retries=Napping(3, status_forcelist=[503], backoff_factor=9))
+    assert (verdict.after, verdict.reason, verdict.left.total) == (0.0, "status 503", 2)
+
+
+def test_a_delay_that_a_subclass_reads_counts():
+    assert decided(answered(503, {"Retry-After": "7"}), max_retries=Doubling(3, status_forcelist=[503])).after == 14
+    ignoring = Doubling(3, status_forcelist=[503], respect_retry_after_header=False)
+    assert decided(answered(503, {"Retry-After": "7"}), max_retries=ignoring).after == 0
+
+
+def test_a_subclass_that_wants_a_status_lets_its_method_be_repeated():
+    counts = Picky(3, allowed_methods=["GET"])
+    wanted = answered(418, {"Retry-After": "0"}, method="PUT")
+    assert isinstance(decided(wanted, max_retries=counts), Retry)
+    assert decided(failed(LATE, method="PUT"), max_retries=counts).verdict == UNSAFE
+
+
+def test_a_subclass_is_told_of_the_pool_of_a_connection():
+    class Curious(Counts):
+        def increment(self, *args, **kwargs):
+            pools.append(kwargs["_pool"])
+            return super().increment(*args, **kwargs)
+
+    pools, own, other = [], object(), object()
+    response = answered(503)
+    response.response._pool = other
+    for outcome in (failed(LATE, pool=own), failed(LATE), response, answered(503)):
+        decided(outcome, max_retries=Curious(3, status_forcelist=[503]))
+    assert pools == [own, None, other, None]
