@@ -14,6 +14,7 @@ import urllib3.exceptions
 from resilient_session._redact import chain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import FrameType
 
 _PACKAGE = __name__.partition(".")[0]
@@ -43,9 +44,9 @@ def clear_frames(error: BaseException) -> None:
             trace = trace.tb_next
 
 
-def drop_tracebacks(error: BaseException) -> None:
-    """Drop the tracebacks of an error kept only for the record: a frame keeps all its callers alive."""
-    for link in chain(error):
+def drop_tracebacks(links: Iterable[BaseException]) -> None:
+    """Drop the tracebacks of errors kept only for the record: a frame keeps all its callers alive."""
+    for link in links:
         link.__traceback__ = None
 
 

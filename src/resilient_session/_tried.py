@@ -20,7 +20,7 @@ from resilient_session._policy._failure import (
     translated,
     users_own,
 )
-from resilient_session._redact import redact_error
+from resilient_session._redact import redact
 from resilient_session._stages import PHRASES
 from resilient_session._time import wall_time
 from resilient_session._tracebacks import drop_tracebacks
@@ -168,7 +168,7 @@ class Tried:
     def release(self) -> None:
         """Release the connection, and what the error of a finished attempt would keep alive."""
         if self.failure is not None:
-            drop_tracebacks(self.failure.error)
+            drop_tracebacks(self.failure.links)
         if self.response is not None and self.is_response:
             if self.outgoing.call.limits.gated:  # the next attempt may be refused, and this the outcome of the call
                 keep_body(self.response)
@@ -183,9 +183,9 @@ def failure_of(error: Exception, tried: Tried, status: int | None = None) -> Fai
     if in_flight.users_error is not None:
         own = in_flight.users_error
         return users_own(own, f"the request body raised {type(own).__name__}", sent=in_flight.written)
-    redact_error(error, request, outgoing.arguments["proxies"])
     connected = in_flight.observed and in_flight.stage in {"send", "wait", "receive"}
     failure = translated(failure_from(error, request, status, has_shaken_hands=connected), request)
+    redact(failure.links, request, outgoing.arguments["proxies"])
     if not tried.transport.is_plain:
         failure = failure._replace(sent=True)
     elif in_flight.observed:

@@ -11,7 +11,6 @@ import urllib3.exceptions
 
 from resilient_session._errors import DeadlineExceeded, NotSent
 from resilient_session._policy._failure import TLS_ERRORS, is_passing, is_timeout
-from resilient_session._redact import chain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,11 +69,9 @@ def cause_of(failure: Failure | None, stage: str) -> Cause:
         return "not-sent" if isinstance(error, NotSent) else "deadline"
     if failure.status is not None:
         return "body"
-    links = chain(error)
-    for link in links:
-        if _is_about_a_certificate(link):
-            return "certificate"
-    return _of_classes(tuple(type(link) for link in links), stage)
+    if any(_is_about_a_certificate(link) for link in failure.links):
+        return "certificate"
+    return _of_classes(tuple(map(type, failure.links)), stage)
 
 
 @lru_cache(maxsize=256)

@@ -16,6 +16,8 @@ from resilient_session._named_tuple import NamedTuple
 from resilient_session._redact import chain
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from requests import PreparedRequest
 
 _PASSING = (
@@ -66,6 +68,7 @@ class Failure(NamedTuple):
         status: the status of the response whose body broke; None if there was no response.
         is_users_own: whether the user's code raised it, so that its class means nothing.
         is_for_status: whether it was raised for a response, which is then judged in its place.
+        links: the error and all behind it; empty if that was no failure of the network.
     """
 
     error: Exception
@@ -75,6 +78,7 @@ class Failure(NamedTuple):
     status: int | None = None
     is_users_own: bool = False
     is_for_status: bool = False
+    links: Collection[BaseException] = ()
 
 
 def failure_from(
@@ -92,13 +96,9 @@ def failure_from(
     raised = _translate(error, request)
     if raised is not error:
         raised.__cause__ = error
-    return Failure(
-        raised,
-        cause,
-        not _is_unsent(raised, cause),
-        _hopeless(raised, cause, _ALERT if has_shaken_hands else _REFUSED_TLS),
-        status,
-    )
+    links = chain(raised)
+    hopeless = _hopeless(raised, links, _ALERT if has_shaken_hands else _REFUSED_TLS)
+    return Failure(raised, cause, not _is_unsent(raised, cause), hopeless, status, links=links)
 
 
 def users_own(error: Exception, reason: str, *, sent: bool) -> Failure:
@@ -111,10 +111,10 @@ def translated(failure: Failure, request: PreparedRequest) -> Failure:
     if failure.hopeless is None or isinstance(failure.error, requests.exceptions.RequestException):
         return failure
     behind = (*_PASSING, urllib3.exceptions.HTTPError)
-    origin = next((link for link in chain(failure.error) if isinstance(link, behind)), None)
+    origin = next((link for link in failure.links if isinstance(link, behind)), None)
     if origin is None:
         return failure
-    return failure_from(origin, request, failure.status)._replace(error=failure.error)
+    return failure_from(origin, request, failure.status)._replace(error=failure.error, links=failure.links)
 
 
 def observed(failure: Failure, *, sent: bool) -> Failure:
@@ -130,7 +130,7 @@ class _BeforeSending(urllib3.exceptions.ConnectTimeoutError):
 
 def overdue(failure: Failure, stage: str, request: PreparedRequest) -> Failure:
     """Return the failure as `DeadlineExceeded` if it is a timeout of ours; other failures stay."""
-    links = chain(failure.error)
+    links = failure.links
     if not any(is_timeout(type(link)) for link in links) or any(_is_of_the_kernel(link) for link in links):
         return failure
     error = _errors.DeadlineExceeded(f"the deadline passed while {stage}", request=request)
@@ -207,13 +207,13 @@ def _is_unsent(error: Exception, cause: Exception) -> bool:
     return connects or (isinstance(inner, OSError) and str(inner).startswith(_NO_TUNNEL))
 
 
-def _hopeless(error: Exception, cause: Exception, refusal: str) -> str | None:
+def _hopeless(error: Exception, links: Collection[BaseException], refusal: str) -> str | None:
     if not is_passing(error):
         return f"{type(error).__name__} is not retryable"
-    for link in chain(cause):
+    for link in links:
         if _is_refusal(link, refusal):
             return "not retried: the certificate or handshake would be refused again"
-        if isinstance(link, OSError) and link.errno is None and re.search(_REFUSED_TUNNEL, str(link)):
+        if type(link) is OSError and re.search(_REFUSED_TUNNEL, str(link)):
             return "not retried: the proxy refused the tunnel"
     return None
 
