@@ -142,7 +142,7 @@ def connections(place: Place, scale: float) -> Iterator[dict[str, Any]]:
     for make in KINDS.values():
         session = make()
         gets.append(lambda session=session: session.get(url, verify=place.bundle))
-    rounds = max(5, round(15 * scale))
+    rounds = max(5, round(30 * scale))
     yield compared("one request on a new HTTPS connection", *gets, times=5, rounds=rounds, goal=0.15)
     context = ssl.create_default_context(cafile=place.bundle)
     yield compared(

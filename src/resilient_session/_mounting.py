@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from requests.adapters import HTTPAdapter
@@ -11,7 +10,7 @@ from resilient_session._adapter import LoggingHTTPAdapter, TimeoutHTTPAdapter
 from resilient_session._config._options import REPLACED_BY_RETRY
 from resilient_session._config._settings import Settings
 from resilient_session._policy._carried import is_stock
-from resilient_session._transport._pools import SIZES, is_as_constructed, sizes_of
+from resilient_session._transport._pools import SIZES, is_as_constructed, sizes_of, stock
 
 if TYPE_CHECKING:
     import requests
@@ -39,11 +38,6 @@ class Mounting:
         self._keep_pools = keep_pools
         self._replacements: dict[int, BaseAdapter] = {}
 
-    @cached_property
-    def _stock(self) -> HTTPAdapter:
-        """An adapter as `requests` makes it, to compare others with."""
-        return HTTPAdapter()
-
     def resilient(self, adapter: BaseAdapter) -> BaseAdapter:
         """Return the replacement of an adapter; an adapter mounted twice gets one replacement."""
         if id(adapter) not in self._replacements:
@@ -56,7 +50,7 @@ class Mounting:
         if isinstance(adapter, TimeoutHTTPAdapter):
             return self._reconfigured(adapter)
         settings = self._adopted_settings(adapter)
-        if not (isinstance(adapter, HTTPAdapter) and is_as_constructed(adapter, self._stock)):
+        if not (isinstance(adapter, HTTPAdapter) and is_as_constructed(adapter, stock())):
             from resilient_session._driven import DrivenHTTPAdapter  # noqa: PLC0415 - few programs need it
 
             return DrivenHTTPAdapter.around(adapter, settings)
@@ -76,7 +70,7 @@ class Mounting:
         adopted: dict[str, object] = {}
         if (
             retries is not None
-            and not is_stock(retries, self._stock)
+            and not is_stock(retries, stock())
             and not given.keys() & {*REPLACED_BY_RETRY, "max_retries"}
         ):
             adopted["max_retries"] = retries

@@ -16,9 +16,17 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 
-from resilient_session import TimeoutHTTPAdapter, attempts_of, deadline, install, resilient_session
+from resilient_session import (
+    LoggingHTTPAdapter,
+    TimeoutHTTPAdapter,
+    attempts_of,
+    deadline,
+    install,
+    resilient_session,
+)
 from resilient_session._driven import DrivenHTTPAdapter
 from resilient_session._forks import renew_in_children
+from resilient_session._transport._pools import stock
 from resilient_session.testing import FaultServer, Reply
 
 ABOUT_A_SECOND = 5.0
@@ -393,3 +401,11 @@ def test_session_is_not_kept_alive_by_its_adapters():
     with FaultServer() as server, requests.Session() as other, deadline(ABOUT_A_SECOND):
         other.mount("http://", adapter)
         assert other.get(server.url("/")).status_code == 200
+
+
+def test_adapter_that_others_are_compared_with_learns_no_proxy():
+    with requests.Session() as session:
+        session.get_adapter("http://").proxy_manager_for("http://me:secret@proxy.example:3128")
+        adapter = resilient_session(session).get_adapter("http://")
+    assert type(adapter) is LoggingHTTPAdapter
+    assert not stock().proxy_manager

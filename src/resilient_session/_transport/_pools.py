@@ -15,8 +15,10 @@ from operator import attrgetter
 from queue import LifoQueue
 from typing import TYPE_CHECKING, Any
 
+import requests.adapters
 from requests.adapters import HTTPAdapter
 from requests.utils import prepend_scheme_if_needed, select_proxy
+from urllib3 import PoolManager
 from urllib3.util import Timeout
 
 from resilient_session._forks import renew_in_children
@@ -29,8 +31,6 @@ from resilient_session._transport._places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from urllib3 import PoolManager
 
     from resilient_session._transport._in_flight import InFlight
 
@@ -159,6 +159,18 @@ def renewed(adapter: HTTPAdapter) -> tuple[PoolManager, dict[str, Any]]:
     return empty(adapter.poolmanager), proxies
 
 
+def stock() -> HTTPAdapter:
+    """Return an adapter as `requests` makes it at this moment, to compare others with, and for nothing else."""
+    adapters: Any = requests.adapters
+    makers = HTTPAdapter.__init__, HTTPAdapter.init_poolmanager, PoolManager.__init__
+    return _made_by(*makers, adapters.DEFAULT_RETRIES)
+
+
+@functools.lru_cache(maxsize=1)
+def _made_by(*_makers: object) -> HTTPAdapter:
+    return HTTPAdapter()
+
+
 def is_as_constructed(adapter: HTTPAdapter, stock: HTTPAdapter) -> bool:
     """Whether an adapter is a stock one with which nothing was done that its constructor does not do.
 
@@ -169,15 +181,21 @@ def is_as_constructed(adapter: HTTPAdapter, stock: HTTPAdapter) -> bool:
     if type(adapter) is not HTTPAdapter:
         return False
     sizes = connections, maxsize, block = sizes_of(adapter)
-    fresh = stock if sizes == sizes_of(stock) else HTTPAdapter(connections, maxsize, 0, block)
+    is_usual = sizes == sizes_of(stock) and not adapter.proxy_manager
+    fresh = stock if is_usual else HTTPAdapter(connections, maxsize, 0, block)
     if vars(adapter).keys() != vars(fresh).keys():
         return False
     pairs = [(adapter.poolmanager, fresh.poolmanager)]
     with suppress(Exception):  # a proxy that stock refuses
         pairs += [(manager, fresh.proxy_manager_for(proxy)) for proxy, manager in adapter.proxy_manager.items()]
-    return all(_setting(manager) == _setting(stock) for manager, stock in pairs)
+    return all(_are_set_up_alike(*pair) for pair in pairs)
 
 
-def _setting(manager: PoolManager) -> tuple[Any, ...]:
-    """Return what a manager was set up with."""
-    return type(manager), {**vars(manager), "pools": None, "pool_classes_by_scheme": _classes(manager)}
+def _are_set_up_alike(manager: PoolManager, stock: PoolManager) -> bool:
+    """Whether two managers are equal but for the pools that they have."""
+    if type(manager) is not type(stock):
+        return False
+    if manager.pool_classes_by_scheme is not stock.pool_classes_by_scheme and _classes(manager) != _classes(stock):
+        return False
+    apart: dict[str, Any] = {"pools": None, "pool_classes_by_scheme": None}
+    return {**vars(manager), **apart} == {**vars(stock), **apart}
