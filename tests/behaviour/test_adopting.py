@@ -126,6 +126,32 @@ def test_adapter_as_its_constructor_left_it_is_replaced_with_the_sizes_of_its_po
     assert session.get_adapter("http://")._pool_maxsize == 5
 
 
+class OwnManager(urllib3.PoolManager):
+    """A manager with a job of its own."""
+
+
+class OwnPool(urllib3.HTTPConnectionPool):
+    """A pool with a job of its own."""
+
+
+@pytest.mark.parametrize("is_manager", [True, False])
+def test_manager_or_pools_of_its_own_are_kept(is_manager, clock):
+    adapter = HTTPAdapter()
+    if is_manager:
+        adapter.poolmanager = OwnManager(**adapter.poolmanager.connection_pool_kw)
+    else:
+        adapter.poolmanager.pool_classes_by_scheme = {
+            **adapter.poolmanager.pool_classes_by_scheme,
+            "http": OwnPool,
+        }
+    with FaultServer(Reply(503), Reply(200)) as server:
+        session = resilient_session(mounted(adapter), clock=clock)
+        assert session.get(server.url("/")).status_code == 200
+        pool = adapter.poolmanager.connection_from_url(server.url("/"))
+    assert isinstance(session.get_adapter("http://"), DrivenHTTPAdapter)
+    assert isinstance(adapter.poolmanager, OwnManager) if is_manager else isinstance(pool, OwnPool)
+
+
 def test_our_own_adapter_that_is_wrapped_again_keeps_its_connections(session):
     with FaultServer() as server:
         session.get(server.url("/"))
