@@ -41,23 +41,22 @@ def attempt(outgoing: Outgoing, transport: Transport) -> Tried:
         default_timeouts=outgoing.default_timeouts,
     )
     tried = Tried(outgoing, transport, in_flight, options["clock"].now())
-    request = outgoing.request
     if options["prepare_attempt"] is not None or outgoing.call.listeners.observers or outgoing.refusal is not None:
         try:
-            request, tried.finishers = prepared(outgoing)
+            tried.request, tried.finishers = prepared(outgoing)
         except Exception as error:  # noqa: BLE001 - what the user's code raises ends the call as it is
             reason = f"not sent: preparing the attempt raised {type(error).__name__}"
             tried.failure = users_own(error, reason, sent=False)
             return tried
-    if not transport.is_plain and request is outgoing.request:
-        request = request.copy()  # some adapters change what they send, and each attempt begins anew
+    if not transport.is_plain and tried.request is outgoing.request:
+        tried.request = tried.request.copy()  # some adapters change what they send, and each attempt begins anew
     try:
         with in_flight:
             in_flight.clamp(None)  # without any time left nothing is sent
-            response = transport.send(request, outgoing.arguments)
+            response = transport.send(tried.request, outgoing.arguments)
     except Exception as error:  # noqa: BLE001 - raised again, or repeated
         tried.failure = failure_of(error, tried)
-        find_response(tried, request)
+        find_response(tried)
         return tried
     except BaseException as interrupt:
         _record_interrupt(tried, interrupt)

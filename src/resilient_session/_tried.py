@@ -30,8 +30,6 @@ from resilient_session._transport._reading import drain, keep_body
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from requests import PreparedRequest
-
     from resilient_session._call._outgoing import Outgoing
     from resilient_session._listeners import Finishers
     from resilient_session._policy._decision import Stop
@@ -77,13 +75,15 @@ class Tried:
         failure: what went wrong; None if nothing did.
 
     Attributes:
+        request: the request as it is sent: `prepare_attempt` and observers may have changed it.
         finishers: what observers want called with the finished attempt.
         refusal: why it was not sent; None if nothing held it back.
         cause: what it ended with, once somebody asked; None before.
     """
 
     __slots__ = (
-        "cause", "failure", "finishers", "in_flight", "outgoing", "refusal", "response", "start", "transport",
+        "cause", "failure", "finishers", "in_flight", "outgoing", "refusal", "request", "response", "start",
+        "transport",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913, PLR0917 - what an attempt comes to
@@ -96,6 +96,7 @@ class Tried:
         failure: Failure | None = None,
     ) -> None:
         self.outgoing = outgoing
+        self.request = outgoing.request
         self.transport = transport
         self.in_flight = in_flight
         self.start = start
@@ -185,7 +186,7 @@ def failure_of(error: Exception, tried: Tried, status: int | None = None) -> Fai
         return users_own(own, f"the request body raised {type(own).__name__}", sent=in_flight.written)
     connected = in_flight.observed and in_flight.stage in {"send", "wait", "receive"}
     failure = translated(failure_from(error, request, status, has_shaken_hands=connected), request)
-    redact(failure.links, request, outgoing.arguments["proxies"])
+    redact(failure.links, tried.request, outgoing.arguments["proxies"])
     if not tried.transport.is_plain:
         failure = failure._replace(sent=True)
     elif in_flight.observed:
@@ -195,7 +196,7 @@ def failure_of(error: Exception, tried: Tried, status: int | None = None) -> Fai
     return failure
 
 
-def find_response(tried: Tried, request: PreparedRequest) -> None:
+def find_response(tried: Tried) -> None:
     """Find the response for which an adapter raised an exception of its own: what follows depends on its status."""
     failure, raw = tried.failure, tried.in_flight.received
     tried.in_flight.received = None
@@ -205,7 +206,7 @@ def find_response(tried: Tried, request: PreparedRequest) -> None:
     if isinstance(given, Response):
         tried.response = given
     elif raw is not None:
-        tried.response = HTTPAdapter.build_response(cast("HTTPAdapter", tried.transport.sender), request, raw)
+        tried.response = HTTPAdapter.build_response(cast("HTTPAdapter", tried.transport.sender), tried.request, raw)
     if tried.response is not None:
         tried.failure = failure._replace(is_for_status=True, status=tried.response.status_code)
 

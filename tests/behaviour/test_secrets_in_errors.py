@@ -148,3 +148,34 @@ def test_first_use_by_many_threads_at_once_works(turn, clock):
                 thread.join()
             session.close()
     assert outcomes == [200] * 160
+
+
+class Tracing:
+    """An observer that adds a header which http.client refuses, with its value in the text."""
+
+    def on_event(self, event):
+        """Ignore it."""
+
+    def before_attempt(self, request, number):
+        sign(request, number)
+
+
+def sign(request, number):
+    request.headers["X-Signature"] = f"{TOKEN}\n{number}"
+
+
+class Signing(requests.adapters.HTTPAdapter):
+    def send(self, request, **options):
+        sign(request, 1)
+        return super().send(request, **options)
+
+
+@pytest.mark.parametrize("options", [{"prepare_attempt": sign}, {"observers": [Tracing()]}, {}])
+def test_header_that_an_attempt_was_given_is_hidden_too(options, clock, caplog):
+    session = requests.Session()
+    session.mount("http://", requests.adapters.HTTPAdapter() if options else Signing())
+    resilient_session(session, clock=clock, **options)
+    with FaultServer() as server, pytest.raises(ValueError, match="Invalid header value") as caught:
+        session.get(server.url("/"))
+    assert TOKEN not in texts(caught.value)
+    assert TOKEN not in caplog.text
