@@ -70,6 +70,8 @@ def _rewrite(link: BaseException, rewritten: Callable[[str], str]) -> None:
     for name, value in [*vars(link).items()]:
         if isinstance(value, str):
             setattr(link, name, rewritten(value))
+        elif name == "__notes__" and isinstance(value, list):  # PEP 678
+            value[:] = [rewritten(note) if isinstance(note, str) else note for note in value]
     # str() of an OSError with an errno shows its strerror, not its args
     if isinstance(link, OSError) and isinstance(link.strerror, str):
         link.strerror = rewritten(link.strerror)

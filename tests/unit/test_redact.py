@@ -119,6 +119,14 @@ def test_blanks_around_a_header_value_make_it_no_secret(value):
     assert redacted(ValueError("sent 1234567  to it"), request) == "sent 1234567  to it"
 
 
+def test_notes_of_an_error_are_redacted_too():
+    """As `add_note` leaves them, from Python 3.11 on."""
+    error = ValueError("nothing")
+    error.__notes__ = ["at https://me:secret@example.com/", 5]
+    redact_error(error, prepared())
+    assert error.__notes__ == ["at https://***@example.com/", 5]
+
+
 def test_headers_may_be_any_mapping():
     request = prepared()
     request.headers = {"X-Token": "12345678", "Host": "shop.example"}
