@@ -122,7 +122,7 @@ def _log(
     is_standard = _is_standard(log)
     if log is None or (is_standard and not log.isEnabledFor(_LEVELS[level])):
         return
-    fields = {"kind": event.kind} if attempt is None else _fields_of(event, attempt)
+    fields = {"kind": event.kind} if attempt is None else _told_by(event, attempt)
     if is_standard:
         getattr(log, level)(message, *values, extra=fields)
     else:  # structlog: it takes fields as keywords, and not every configuration formats arguments
@@ -142,7 +142,7 @@ def _elapsed(attempts: tuple[Attempt, ...]) -> float:
     return last.start + last.duration - attempts[0].start
 
 
-def _fields_of(event: Event, attempt: Attempt) -> dict[str, object]:
+def _told_by(event: Event, attempt: Attempt) -> dict[str, object]:
     """Return what a log record tells beside its message; none of its own attributes has one of these names."""
     error = None if attempt.error is None else type(attempt.error).__name__
     return {"kind": event.kind, **fields_of(attempt), "origin": attempt.origin, "error": error}

@@ -50,7 +50,7 @@ class Mounting:
         if isinstance(adapter, TimeoutHTTPAdapter):
             return self._reconfigured(adapter)
         settings = self._adopted_settings(adapter)
-        if not (isinstance(adapter, HTTPAdapter) and is_as_constructed(adapter, stock())):
+        if not (isinstance(adapter, HTTPAdapter) and is_as_constructed(adapter)):
             from resilient_session._driven import DrivenHTTPAdapter  # noqa: PLC0415 - few programs need it
 
             return DrivenHTTPAdapter.around(adapter, settings)

@@ -13,7 +13,7 @@ _NOT_THE_USERS = frozenset({__name__.partition(".")[0], "requests", "contextlib"
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Issue a warning for the first caller that is neither this package nor `requests`, nor between."""
+    """Issue a warning for the first caller that is neither this package nor `requests` nor `contextlib`."""
     frame = sys._getframe(1)  # noqa: SLF001 - documented, and as `warnings` does itself
     level = 2
     while frame.f_back is not None and _package_of(frame) in _NOT_THE_USERS:

@@ -70,11 +70,15 @@ def test_failed_call_leaves_it_and_has_it_for_its_context(reply, session):
         assert (type(failed.__context__), len(attempts_of(failed))) == (ValueError, 4)
 
 
+def breaking(headers):
+    """Return the replies to a download that breaks once; without a validator, the second is not used."""
+    ranged = {**headers, "Content-Range": f"bytes 9000-{len(BODY) - 1}/{len(BODY)}"}
+    return Reply(200, BODY, headers=headers, cut="body", after=9000), Reply(206, BODY[9000:], headers=ranged)
+
+
 @pytest.mark.parametrize("is_whole", [True, False])
 def test_stream_that_breaks_leaves_it(is_whole, session):
-    headers = {"ETag": '"v1"'} if is_whole else {}
-    rest = Reply(206, BODY[9000:], headers={**headers, "Content-Range": f"bytes 9000-{len(BODY) - 1}/{len(BODY)}"})
-    with FaultServer(Reply(200, BODY, headers=headers, cut="body", after=9000), rest) as server:
+    with FaultServer(*breaking({"ETag": '"v1"'} if is_whole else {})) as server:
         url = server.url("/?token=abcdefgh")
         response = session.get(url, stream=True)
         pieces = response.iter_content(1000)
@@ -87,9 +91,7 @@ def test_stream_that_breaks_leaves_it(is_whole, session):
 
 
 def test_record_of_a_stream_that_goes_on_keeps_no_frames(session):
-    headers = {"ETag": '"v1"'}
-    rest = Reply(206, BODY[9000:], headers={**headers, "Content-Range": f"bytes 9000-{len(BODY) - 1}/{len(BODY)}"})
-    with FaultServer(Reply(200, BODY, headers=headers, cut="body", after=9000), rest) as server:
+    with FaultServer(*breaking({"ETag": '"v1"'})) as server:
         response = session.get(server.url("/"), stream=True)
         assert b"".join(response.iter_content(1000)) == BODY
         assert [attempt.error and attempt.error.__traceback__ for attempt in attempts_of(response)] == [None, None]

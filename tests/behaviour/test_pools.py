@@ -298,7 +298,7 @@ def test_known_pools_are_bounded_and_do_not_travel():
         url = f"http://host-{number}.example/"
         host = {"scheme": "http", "host": f"host-{number}.example", "port": None}
         pool = manager.connection_from_host(**host, pool_kwargs={"cert_reqs": "CERT_REQUIRED"})
-        assert not known.have_met(place_of(url, verify=True))
+        assert not known.meet(place_of(url, verify=True))
         known.learn(manager, place_of(url, verify=True), pool, {**host, "cert_reqs": "CERT_REQUIRED"})
         assert known.find(manager, place_of(url, verify=True)) is pool
     assert 0 < len(known._known) <= 256

@@ -98,7 +98,7 @@ class Admission:
     """
 
     __slots__ = ("_call", "_gate", "_request", "held")
-    seen = Seen
+    seen = Seen  # made through here: an import of it for each failed attempt costs more than all that it does
 
     def __init__(self, call: Call, request: PreparedRequest) -> None:
         self._call = call

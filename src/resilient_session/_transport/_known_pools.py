@@ -93,7 +93,7 @@ class PoolFindingAdapter(HTTPAdapter):
         pool = None if place is None else self._known_pools.find(self.poolmanager, place)
         if pool is None:
             pool = find(request, verify, proxies=proxies, cert=cert)
-            if place is not None and self._known_pools.have_met(place):
+            if place is not None and self._known_pools.meet(place):
                 host, settings = attributes_of(request, verify, cert)
                 self._known_pools.learn(self.poolmanager, place, pool, {**settings, **host})
         return pool
@@ -140,11 +140,12 @@ class KnownPools:
         known = self._known.get(place)
         return manager.pools.get(known.key) if known is not None and known.holds_for(manager) else None
 
-    def have_met(self, place: Place) -> bool:
-        """Whether a place was asked for before: a session that is made for one call need not learn its key."""
+    def meet(self, place: Place) -> bool:
+        """Remember a place; return whether it was met before: a session for one call need not learn its key."""
         if place in self._known:
             return True
-        self._clear_if_full()
+        if len(self._known) >= _MOST:
+            self._known = {}
         self._known[place] = None
         return False
 
@@ -169,10 +170,6 @@ class KnownPools:
             key = makers[attributes["scheme"]]({**settings, **attributes, "port": port})
             if manager.pools.get(key) is pool:
                 self._known[place] = _Known(ref(manager), settings, makers, key)
-
-    def _clear_if_full(self) -> None:
-        if len(self._known) >= _MOST:
-            self._known = {}
 
 
 def place_of(url: str | None, verify: Any) -> Place | None:

@@ -39,20 +39,19 @@ class Places(LifoQueue[Any]):
         """Take what was put last."""
         self._is_made = True
         with self.mutex:
-            if not self.queue and self._untouched and not self._has_ended():
-                self.not_full.notify()
-                return self._get()
+            if not self.queue and self._untouched:
+                if not self._has_ended():
+                    self.not_full.notify()
+                    return self._get()
+                self._untouched = 0
         return super().get(block, timeout)
 
     def _has_ended(self) -> bool:
-        """Whether the pool is closed or gone, so that urllib3 empties its queue; then nothing untouched is left."""
+        """Whether the pool is closed or gone, so that urllib3 empties its queue."""
         if self._pool is None:
             return False
         pool = self._pool()
-        if pool is not None and pool.pool is self:
-            return False
-        self._untouched = 0
-        return True
+        return pool is None or pool.pool is not self
 
     def _qsize(self) -> int:
         return len(self.queue) + self._untouched

@@ -171,18 +171,13 @@ def _made_by(*_makers: object) -> HTTPAdapter:
     return HTTPAdapter()
 
 
-def is_as_constructed(adapter: HTTPAdapter, stock: HTTPAdapter) -> bool:
-    """Whether an adapter is a stock one with which nothing was done that its constructor does not do.
-
-    Args:
-        adapter: the adapter.
-        stock: one that was made without arguments.
-    """
+def is_as_constructed(adapter: HTTPAdapter) -> bool:
+    """Whether an adapter is a stock one with which nothing was done that its constructor does not do."""
     if type(adapter) is not HTTPAdapter:
         return False
     sizes = connections, maxsize, block = sizes_of(adapter)
-    is_usual = sizes == sizes_of(stock) and not adapter.proxy_manager
-    fresh = stock if is_usual else HTTPAdapter(connections, maxsize, 0, block)
+    is_usual = sizes == sizes_of(stock()) and not adapter.proxy_manager
+    fresh = stock() if is_usual else HTTPAdapter(connections, maxsize, 0, block)
     if vars(adapter).keys() != vars(fresh).keys():
         return False
     pairs = [(adapter.poolmanager, fresh.poolmanager)]
@@ -191,11 +186,11 @@ def is_as_constructed(adapter: HTTPAdapter, stock: HTTPAdapter) -> bool:
     return all(_are_set_up_alike(*pair) for pair in pairs)
 
 
-def _are_set_up_alike(manager: PoolManager, stock: PoolManager) -> bool:
+def _are_set_up_alike(manager: PoolManager, other: PoolManager) -> bool:
     """Whether two managers are equal but for the pools that they have."""
-    if type(manager) is not type(stock):
+    if type(manager) is not type(other):
         return False
-    if manager.pool_classes_by_scheme is not stock.pool_classes_by_scheme and _classes(manager) != _classes(stock):
+    if manager.pool_classes_by_scheme is not other.pool_classes_by_scheme and _classes(manager) != _classes(other):
         return False
     apart: dict[str, Any] = {"pools": None, "pool_classes_by_scheme": None}
-    return {**vars(manager), **apart} == {**vars(stock), **apart}
+    return {**vars(manager), **apart} == {**vars(other), **apart}

@@ -229,8 +229,9 @@ def drain(response: Response, in_flight: InFlight) -> None:
     if in_flight.observed and (left or 0) <= DRAIN_LIMIT:
         in_flight.limit(Deadline(BLINK, SystemClock()))
         try:
-            if left == 0 and type(raw._original_response) is ClampedResponse:  # noqa: SLF001 - as `requests` reads it
-                raw._original_response.close()  # noqa: SLF001 - it costs less than to read nothing
+            source = getattr(raw, "_original_response", None)  # as `requests` reads it
+            if left == 0 and type(source) is ClampedResponse:
+                source.close()  # it costs less than to read nothing
                 raw.release_conn()
             else:
                 raw.read(DRAIN_LIMIT, decode_content=False)
